@@ -1,0 +1,69 @@
+"""The whole question: one spec, its checks across parts, its digest and its label."""
+
+import hashlib
+import json
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from mmix.spec.data import Data
+from mmix.spec.evaluation import Evaluation
+from mmix.spec.mixing import Mixing, layers_of
+from mmix.spec.model import Model, last_point
+from mmix.spec.optimisation import Training
+from mmix.spec.part import Part
+
+
+class ExperimentSpec(Part):
+    """What is asked of one experiment; the seed is no part of it."""
+
+    version: Literal[1] = 1
+    model: Model
+    data: Data
+    mixing: Mixing
+    training: Training
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _layers_lie_inside_the_model(self) -> Self:
+        last = last_point(self.model)
+        outside = [layer for layer in layers_of(self.mixing) if layer > last]
+        if outside:
+            raise PydanticCustomError(
+                "layer_outside_model",
+                "{kind} has mix points 0 to {last}; {outside} lies outside",
+                {
+                    "field": "mixing.layers",
+                    "given": list(layers_of(self.mixing)),
+                    "allowed": f"0 to {last}",
+                    "kind": self.model.kind,
+                    "last": last,
+                    "outside": ", ".join(map(str, outside)),
+                },
+            )
+        return self
+
+
+def canonical(spec: ExperimentSpec) -> dict[str, Any]:
+    """The spec as JSON data without the fields that hold their default."""
+    return spec.model_dump(mode="json", exclude_defaults=True)
+
+
+def digest(spec: ExperimentSpec) -> str:
+    """SHA-256 of the canonical spec, as 64 hexadecimal digits: the name of a leaderboard group."""
+    text = json.dumps(canonical(spec), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def label(spec: ExperimentSpec) -> str:
+    """The method and its settings in a few words, for people."""
+    settings = spec.mixing.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
+    words = [spec.mixing.kind] + [f"{name}={_short(value)}" for name, value in settings.items()]
+    return " ".join(words)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

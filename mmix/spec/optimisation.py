@@ -1,0 +1,77 @@
+"""How to train: epochs, batches, optimiser, schedule, loss and precision."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from mmix.spec.part import Part, Real
+
+Unit = Annotated[Real, Field(ge=0, lt=1)]
+
+
+class Sgd(Part):
+    """Stochastic gradient descent with (Nesterov) momentum; the defaults are the authors' code."""
+
+    kind: Literal["sgd"]
+    lr: Annotated[Real, Field(gt=0, le=100)] = 0.1
+    momentum: Unit = 0.9
+    nesterov: bool = True
+    weight_decay: Annotated[Real, Field(ge=0, le=1)] = 1e-4
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Self:
+        if self.nesterov and self.momentum == 0:
+            raise PydanticCustomError(
+                "nesterov_without_momentum",
+                "Nesterov's method needs a momentum above 0; set nesterov to false or raise momentum",
+                {"field": "momentum", "given": 0, "allowed": "above 0 and below 1"},
+            )
+        return self
+
+
+class Step(Part):
+    """Multiplies the learning rate by `factor` at the start of each milestone epoch (counted from 0)."""
+
+    kind: Literal["step"]
+    milestones: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(max_length=100, strict=False)] = ()
+    factor: Annotated[Real, Field(gt=0, le=1)] = 0.1
+
+
+class Cosine(Part):
+    """Lowers the learning rate along half a cosine, epoch by epoch, towards 0."""
+
+    kind: Literal["cosine"]
+
+
+Optimiser = Annotated[Sgd, Field()]
+Schedule = Annotated[Step | Cosine, Field(discriminator="kind")]
+
+
+class Training(Part):
+    """How long and by what rule the network learns; `batch_size` is global."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 100
+    optimiser: Optimiser = Sgd(kind="sgd")
+    schedule: Schedule = Step(kind="step")
+    loss: Literal["ce", "bce"] = "ce"
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+    @model_validator(mode="after")
+    def _milestones_lie_inside(self) -> Self:
+        if not isinstance(self.schedule, Step):
+            return self
+        milestones = self.schedule.milestones
+        if list(milestones) != sorted(set(milestones)) or any(m >= self.epochs for m in milestones):
+            raise PydanticCustomError(
+                "milestones",
+                "Milestones must rise and lie below the number of epochs ({epochs})",
+                {
+                    "field": "schedule.milestones",
+                    "given": list(milestones),
+                    "allowed": f"rising epochs from 1 to {self.epochs - 1}",
+                    "epochs": self.epochs,
+                },
+            )
+        return self

@@ -1,0 +1,120 @@
+"""Real servers for all tests: an embedded PostgreSQL and Redis, or those that MMIX_TEST_*_URL name."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy
+from sqlalchemy.engine import Engine
+
+from mmix import embedded
+from mmix.settings import Settings
+from mmix.spec.experiment import ExperimentSpec
+from mmix.store import schema
+from mmix.store import sessions as store
+from mmix.store.sessions import Sessions
+
+for _name in [name for name in os.environ if name.startswith("MMIX_") and not name.startswith("MMIX_TEST_")]:
+    del os.environ[_name]  # a developer's own service is none of the tests' business
+
+
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """A folder with a short path (sockets live in it) that PostgreSQL's own user may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="mmix-test-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Settings]:
+    """PostgreSQL and Redis, once for the whole session."""
+    with (
+        temporary_home() as home,
+        embedded.services(
+            Settings(
+                home=home,
+                database_url=os.environ.get("MMIX_TEST_DATABASE_URL"),
+                redis_url=os.environ.get("MMIX_TEST_REDIS_URL"),
+            )
+        ) as served,
+    ):
+        yield served
+
+
+@pytest.fixture(scope="session")
+def template(servers: Settings) -> Iterator[str]:
+    """The name of a migrated database, to copy."""
+    with database(servers, template=None) as name:
+        engine = store.engine(at(servers, name))
+        schema.migrate(engine)
+        engine.dispose()
+        yield name
+
+
+@pytest.fixture
+def settings(servers: Settings, template: str) -> Iterator[Settings]:
+    """Settings with a database, and a home, of the test's own."""
+    with temporary_home() as home, database(servers, template=template) as name:
+        yield at(servers, name).model_copy(update={"home": home})
+
+
+@pytest.fixture
+def empty_settings(servers: Settings) -> Iterator[Settings]:
+    """Settings with a database of the test's own that was never migrated."""
+    with temporary_home() as home, database(servers, template=None) as name:
+        yield at(servers, name).model_copy(update={"home": home})
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    """An engine on the test's own database."""
+    made = store.engine(settings)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> Sessions:
+    """Sessions on the test's own database."""
+    return store.sessions(engine)
+
+
+@contextmanager
+def database(servers: Settings, *, template: str | None) -> Iterator[str]:
+    """The name of a new database, empty or a copy of another; it is dropped at the end."""
+    name = f"mmix_test_{uuid4().hex[:12]}"
+    admin = sqlalchemy.create_engine(servers.sqlalchemy_url(), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        try:
+            yield name
+        finally:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.dispose()
+
+
+def at(servers: Settings, database: str) -> Settings:
+    """The servers' settings with another database."""
+    assert servers.database_url is not None
+    url = sqlalchemy.make_url(servers.database_url).set(database=database)
+    return servers.model_copy(update={"database_url": url.render_as_string(hide_password=False)})
+
+
+def make_spec(**changes: object) -> ExperimentSpec:
+    """A small, valid spec with whole top-level parts replaced."""
+    parts: dict[str, object] = {
+        "model": {"kind": "mlp", "hidden": [16]},
+        "data": {"kind": "digits"},
+        "mixing": {"kind": "erm"},
+        "training": {"epochs": 2},
+        "evaluation": {"attacks": [{"kind": "fgsm", "eps": [8]}]},
+    }
+    return ExperimentSpec.model_validate({**parts, **changes})
