@@ -1,0 +1,208 @@
+"""One run, from a spec and a seed to results: the only place that knows every room of the laboratory."""
+
+import math
+import platform
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import mmix
+from mmix.data.dataset import Dataset
+from mmix.data.load import load
+from mmix.data.loader import Loader
+from mmix.errors import Diverged, SetupError
+from mmix.evaluation.attacks import attack
+from mmix.evaluation.metrics import metrics
+from mmix.evaluation.predict import predict
+from mmix.evaluation.selections import select
+from mmix.mixing.policy import policy
+from mmix.models.build import build
+from mmix.spec.experiment import ExperimentSpec, digest
+from mmix.training import checkpoint
+from mmix.training.criterion import criterion
+from mmix.training.loop import Epoch, Learner, train
+from mmix.training.optimiser import optimiser
+from mmix.training.precision import repeatable
+
+Json = str | int | float | bool | None | dict[str, "Json"] | list["Json"]
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders of a run. Checkpoints are written to one, and read from it and from those in `resume`."""
+
+    data: Path
+    checkpoints: Path | None = None
+    resume: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training begins after `resumed_epoch` epochs; `skipped` has a line on each checkpoint passed over."""
+
+    resumed_epoch: int
+    epochs: int
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An epoch is over; `epoch` counts those done, `metrics` are of training and of the test split."""
+
+    epoch: int
+    metrics: dict[str, float]
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The checkpoint of an epoch is on disk."""
+
+    epoch: int
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The results by selection and metric, and what they rest on."""
+
+    results: dict[str, dict[str, float]]
+    provenance: dict[str, Json]
+
+
+Report = Started | Trained | Saved | Finished
+
+
+def run(
+    spec: ExperimentSpec, seed: int, *, places: Places, device: str = "cpu", threads: int | None = None
+) -> Generator[Report, None, None]:
+    """Trains and evaluates one network, and reports as it goes. Whoever stops asking stops the run.
+
+    On one kind of CPU, with one set of versions and one number of threads, the results depend on nothing but
+    `spec`, `seed` and the data: not on an interruption, not on what ran before.
+
+    Raises: SetupError where the device is missing, DataMissing or DataBroken where the data can't be used,
+        SpecError where data and model don't fit, Diverged where the loss is no longer a number.
+    """
+    start = time.perf_counter()
+    where = _device(device)
+    with repeatable(device=where, threads=threads):
+        data = _on(where, load(spec.data, places.data))
+        learner = _learner(spec, seed, data, where)
+        identity = _identity(spec, seed, data)
+        history, search = _resume(learner, identity, places)
+        startup_seconds = time.perf_counter() - start
+        yield Started(len(history), spec.training.epochs, search.skipped)
+        for epoch in train(learner, done=len(history)):
+            history.append(_measured(epoch, learner, data))
+            yield Trained(epoch.number, history[-1], epoch.seconds, epoch.images / epoch.seconds)
+            if places.checkpoints is not None:
+                yield _save(places.checkpoints, learner, history, identity)
+        results = select(history)
+        results["last"] |= attack(learner.model, data.test, data.statistics, spec.evaluation.attacks)
+        yield Finished(results, _provenance(spec, data, learner, startup_seconds))
+
+
+def _device(name: str) -> torch.device:
+    """Raises: SetupError where the machine has no such device."""
+    known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    known += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    if name not in known:
+        raise SetupError(f"the device is {name!r}, but torch finds only {', '.join(known)} here")
+    return torch.device(name)
+
+
+def _on(device: torch.device, data: Dataset) -> Dataset:
+    """The data set with what evaluation reads on the device; the loader takes the training split there."""
+    return replace(data, test=data.test.to(device), statistics=data.statistics.to(device))
+
+
+def _learner(spec: ExperimentSpec, seed: int, data: Dataset, device: torch.device) -> Learner:
+    model = build(spec.model, shape=data.shape, classes=len(data.classes), seed=seed).to(device)
+    return Learner(
+        spec=spec.training,
+        seed=seed,
+        device=device,
+        model=model,
+        optimiser=optimiser(spec.training.optimiser, model.parameters()),
+        criterion=criterion(spec.training.loss),
+        policy=policy(spec.mixing),
+        loader=Loader(
+            data.train,
+            data.statistics,
+            batch_size=spec.training.batch_size,
+            crop_padding=spec.data.crop_padding,
+            flip=spec.data.flip,
+            seed=seed,
+            device=device,
+        ),
+    )
+
+
+def _identity(spec: ExperimentSpec, seed: int, data: Dataset) -> checkpoint.Identity:
+    return {"digest": digest(spec), "seed": seed, "data": data.checksum}
+
+
+def _resume(
+    learner: Learner, identity: checkpoint.Identity, places: Places
+) -> tuple[list[dict[str, float]], checkpoint.Search]:
+    """Puts the learner where an earlier attempt stopped; the metrics of the epochs that are done."""
+    folders = [*([places.checkpoints] if places.checkpoints else []), *places.resume]
+    search = checkpoint.newest(folders, identity=identity)
+    if search.checkpoint is None:
+        return [], search
+    checkpoint.restore(search.checkpoint, model=learner.model, optimiser=learner.optimiser)
+    return list(search.checkpoint.history), search
+
+
+def _measured(epoch: Epoch, learner: Learner, data: Dataset) -> dict[str, float]:
+    """Raises: Diverged where the last step of the epoch made the predictions something else than numbers."""
+    measured = metrics(predict(learner.model, data.test, data.statistics), data.test.y)
+    if not all(map(math.isfinite, measured.values())):
+        raise Diverged(f"the test loss of epoch {epoch.number} is no number: lower training.optimiser.lr")
+    trained = {"train_loss": epoch.loss, "train_accuracy_weighted": epoch.accuracy, "lr": epoch.lr}
+    return trained | measured
+
+
+def _save(folder: Path, learner: Learner, history: Sequence[dict[str, float]], identity: checkpoint.Identity) -> Saved:
+    path, sha256 = checkpoint.save(
+        folder,
+        epoch=len(history),
+        model=learner.model,
+        optimiser=learner.optimiser,
+        history=history,
+        identity=identity,
+    )
+    return Saved(len(history), path, sha256)
+
+
+def _provenance(spec: ExperimentSpec, data: Dataset, learner: Learner, startup_seconds: float) -> dict[str, Json]:
+    cuda = learner.device.type == "cuda"
+    return {
+        "mmix": mmix.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "device": str(learner.device),
+        "device_name": torch.cuda.get_device_name(learner.device) if cuda else _processor(),
+        "threads": torch.get_num_threads(),
+        "precision": spec.training.precision,
+        "data": data.name,
+        "data_checksum": data.checksum,
+        "train_images": len(data.train),
+        "test_images": len(data.test),
+        "classes": len(data.classes),
+        "parameters": sum(parameter.numel() for parameter in learner.model.parameters()),
+        "startup_seconds": startup_seconds,
+    }
+
+
+def _processor() -> str:
+    return f"{platform.processor() or platform.machine()} {torch.backends.cpu.get_cpu_capability()}"

@@ -1,0 +1,98 @@
+import pytest
+import torch
+
+from mmix.data.augment import augmentation, pad
+from mmix.data.dataset import Split, Statistics
+from mmix.data.loader import Loader, batch_sizes
+from mmix.data.pixels import normalise, unit
+
+NEUTRAL = Statistics(mean=torch.zeros(3), std=torch.ones(3))
+
+
+def split(images: int = 23, side: int = 6) -> Split:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (images, 3, side, side), generator=generator).to(torch.uint8)
+    return Split(x=x, y=torch.arange(images))  # the label tells which image it is
+
+
+def loader(*, padding: int = 0, flip: bool = False, seed: int = 0, batch_size: int = 5) -> Loader:
+    return Loader(split(), NEUTRAL, batch_size=batch_size, crop_padding=padding, flip=flip, seed=seed)
+
+
+def order(batches: Loader, epoch: int) -> list[int]:
+    return torch.cat([y for _, y in batches.epoch(epoch)]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("images", "batch", "sizes"),
+    [(10, 5, (5, 5)), (12, 5, (5, 5, 2)), (11, 5, (5, 5)), (3, 5, (3,)), (2, 2, (2,)), (3, 2, (2,))],
+)
+def test_a_smaller_last_batch_is_kept_unless_it_is_one_image(images: int, batch: int, sizes: tuple[int, ...]) -> None:
+    assert batch_sizes(images, batch) == sizes
+
+
+def test_an_epoch_visits_every_image_once_in_a_new_order() -> None:
+    batches = loader()
+    assert sorted(order(batches, 0)) == list(range(23))
+    assert order(batches, 0) != order(batches, 1)
+    assert order(batches, 0) == order(loader(), 0)
+    assert order(batches, 0) != order(loader(seed=1), 0)
+
+
+def test_batches_have_the_announced_sizes() -> None:
+    batches = loader(batch_size=11)
+    assert batches.sizes == tuple(len(y) for _, y in batches.epoch(0)) == (11, 11)
+
+
+def test_without_augmentation_images_come_as_they_are() -> None:
+    for x, y in loader().epoch(0):
+        assert torch.equal(x, unit(split().x[y]))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("padding", [0, 2])
+def test_crops_and_flips_are_those_of_the_padded_image(padding: int, flip: bool) -> None:
+    crop = augmentation(images=23, padding=padding, flip=flip, seed=0, epoch=4, device="cpu")
+    pixels = split().x.permute(0, 2, 3, 1)
+    chosen = torch.tensor([7, 3, 22, 0])
+    found = crop(pad(pixels, padding), chosen, height=6, width=6)
+    for row, image in enumerate(chosen.tolist()):
+        top, left = int(crop.top[image]), int(crop.left[image])
+        expected = pad(pixels, padding)[image, top : top + 6, left : left + 6]
+        assert torch.equal(found[row], expected.flip(1) if crop.flipped[image] else expected)
+    assert crop.flipped.any().item() is flip
+
+
+def test_offsets_and_flips_are_uniform() -> None:
+    crop = augmentation(images=10_000, padding=2, flip=True, seed=0, epoch=0, device="cpu")
+    # six standard deviations of a binomial count: 6 * sqrt(10000 * 0.2 * 0.8) = 240 and 6 * 50 = 300
+    assert all(abs(int((offsets == k).sum()) - 2000) < 240 for offsets in (crop.top, crop.left) for k in range(5))
+    assert abs(int(crop.flipped.sum()) - 5000) < 300
+
+
+def test_augmentation_follows_the_image_and_not_its_place_in_the_batch() -> None:
+    first = {int(y): x for xs, ys in loader(padding=2, flip=True).epoch(0) for x, y in zip(xs, ys, strict=True)}
+    batches = loader(padding=2, flip=True, batch_size=23)
+    assert all(torch.equal(x, first[int(y)]) for xs, ys in batches.epoch(0) for x, y in zip(xs, ys, strict=True))
+
+
+def test_a_batch_is_channels_last() -> None:
+    x, _ = next(loader(padding=1, flip=True).epoch(0))
+    assert x.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_normalised_images_have_the_statistics_taken_off() -> None:
+    statistics = Statistics(mean=torch.tensor([0.1, 0.2, 0.3]), std=torch.tensor([0.5, 0.25, 2.0]))
+    x = torch.rand(4, 3, 2, 2)
+    for channel in range(3):
+        expected = (x[:, channel] - statistics.mean[channel]) / statistics.std[channel]
+        assert torch.equal(normalise(x, statistics)[:, channel], expected)
+
+
+def test_an_image_is_cropped_and_flipped_anew_in_each_epoch() -> None:
+    epochs = [
+        torch.cat([x[y.argsort()] for x, y in loader(padding=2, flip=True, batch_size=23).epoch(epoch)])
+        for epoch in range(2)
+    ]
+    same = (epochs[0] == epochs[1]).flatten(1).all(1)
+    assert same.sum() <= 4  # one of 50 crops comes twice by chance; 23 images
