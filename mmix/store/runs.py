@@ -1,0 +1,124 @@
+"""Runs as people see them: reading and cancelling."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import case, func, select, text, update
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session
+
+from mmix.errors import NotFound
+from mmix.store.sessions import RUNS_CHANNEL
+from mmix.store.tables import CurvePoint, Group, Result, Run
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed for good."""
+
+    failure_class: str
+    message: str
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run with its results so far; `epoch` of `epochs` are done."""
+
+    id: UUID
+    experiment_id: UUID
+    seed: int
+    state: str
+    attempt: int
+    epoch: int
+    epochs: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    results: dict[str, dict[str, float]]
+    failure: Failure | None
+
+
+def get(session: Session, *, owner: str, run_id: UUID) -> RunView:
+    """One run of this owner.
+
+    Raises: NotFound, also where the run belongs to somebody else.
+    """
+    run = session.scalar(select(Run).where(Run.owner == owner, Run.id == run_id))
+    if run is None:
+        raise NotFound(f"There is no run {run_id}")
+    group = session.get_one(Group, run.digest)
+    failure = Failure(run.failure_class, run.failure_message or "") if run.failure_class is not None else None
+    return RunView(
+        id=run.id,
+        experiment_id=run.experiment_id,
+        seed=run.seed,
+        state=run.state,
+        attempt=run.attempt,
+        epoch=run.epoch,
+        epochs=group.spec["training"]["epochs"],
+        created_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        results=_results(session, run_id),
+        failure=failure,
+    )
+
+
+def _results(session: Session, run_id: UUID) -> dict[str, dict[str, float]]:
+    results: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in session.scalars(select(Result).where(Result.run_id == run_id).order_by(Result.metric)):
+        results[row.selection][row.metric] = row.value
+    return dict(results)
+
+
+def curves(session: Session, *, owner: str, run_id: UUID) -> dict[str, list[tuple[int, float]]]:
+    """Each metric's (epoch, value) pairs; where attempts overlap, the newest one speaks.
+
+    Raises: NotFound
+    """
+    get(session, owner=owner, run_id=run_id)
+    rows = session.execute(
+        select(CurvePoint.metric, CurvePoint.step, CurvePoint.value)
+        .where(CurvePoint.run_id == run_id)
+        .ext(distinct_on(CurvePoint.metric, CurvePoint.step))
+        .order_by(CurvePoint.metric, CurvePoint.step, CurvePoint.attempt.desc())
+    )
+    found: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for metric, step, value in rows:
+        found[metric].append((step, value))
+    return dict(found)
+
+
+def cancel(session: Session, *, owner: str, run_id: UUID) -> None:
+    """Cancels a queued run at once and asks a running one to stop; a finished run stays as it is.
+
+    Raises: NotFound
+    """
+    known = session.scalar(select(Run.id).where(Run.owner == owner, Run.id == run_id))
+    if known is None:
+        raise NotFound(f"There is no run {run_id}")
+    _cancel(session, [run_id])
+
+
+def cancel_experiment(session: Session, *, owner: str, experiment_id: UUID) -> None:
+    """Cancels every run of an experiment that isn't finished; none are an experiment's that isn't this owner's."""
+    ids = session.scalars(select(Run.id).where(Run.owner == owner, Run.experiment_id == experiment_id)).all()
+    _cancel(session, ids)
+
+
+def _cancel(session: Session, ids: Sequence[UUID]) -> None:
+    queued = Run.state == "queued"
+    # One statement: a run that is claimed or given back meanwhile is looked at again once its row is free.
+    session.execute(
+        update(Run)
+        .where(Run.id.in_(ids), Run.state.in_(("queued", "running")))
+        .values(
+            state=case((queued, "cancelled"), else_="cancelling"),
+            finished_at=case((queued, func.now()), else_=None),
+            dispatched_at=None,
+        )
+    )
+    session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": RUNS_CHANNEL})

@@ -1,0 +1,68 @@
+"""Connections to PostgreSQL. Doors open sessions; store functions take them and never commit."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from mmix.errors import SetupError
+from mmix.settings import Settings
+
+Sessions = sessionmaker[Session]
+
+RUNS_CHANNEL = "mmix_runs"
+"""The NOTIFY channel that wakes the dispatcher."""
+
+
+def engine(settings: Settings, *, pool_size: int = 5) -> Engine:
+    """An engine whose connections are checked before use, so that a restarted server costs no request."""
+    return create_engine(
+        settings.sqlalchemy_url(),
+        pool_size=pool_size,
+        max_overflow=2 * pool_size,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={"connect_timeout": 5, "application_name": "mmix"},
+    )
+
+
+def sessions(engine: Engine) -> Sessions:
+    """The factory that doors use as `with sessions.begin() as session:`."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def revision(session: Session) -> str | None:
+    """The migration that the database stands at; None where it was never migrated."""
+    if session.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+        return None
+    found: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database could not be reached or hung up, so that the same call may work later."""
+    return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+@contextmanager
+def reachable(engine: Engine) -> Iterator[None]:
+    """Checks that the database answers before the body runs.
+
+    Raises: SetupError, in one line, where it doesn't.
+    """
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except OperationalError as error:
+        raise SetupError(unreachable(engine, error)) from None
+    yield
+
+
+def unreachable(engine: Engine, error: OperationalError) -> str:
+    """What to tell a person whose database doesn't answer; the password stays hidden."""
+    reason = str(error.orig).strip().splitlines()[0]
+    where = engine.url.render_as_string(hide_password=True).replace("+psycopg", "")
+    return f"The database at {where} can't be reached ({reason}): start it or correct MMIX_DATABASE_URL"

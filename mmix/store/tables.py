@@ -1,0 +1,228 @@
+"""The tables. Only `mmix.store` and the migrations look in here."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from mmix.store.states import OUTCOMES, OWNED, STATES, TERMINAL
+
+
+def _among(column: str, values: tuple[str, ...]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+class Base(DeclarativeBase):
+    """The root of all tables; its naming convention keeps migrations readable."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        str: Text,
+        float: Double,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[str]: ARRAY(Text),
+    }
+
+
+class Group(Base):
+    """One spec, whatever its seeds: a row of the leaderboard."""
+
+    __tablename__ = "groups"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    spec: Mapped[dict[str, Any]]
+    data: Mapped[str]
+    model: Mapped[str]
+    mixing: Mapped[str]
+    label: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Experiment(Base):
+    """What somebody POSTed: a group and the wish for some seeds of it."""
+
+    __tablename__ = "experiments"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    digest: Mapped[str] = mapped_column(ForeignKey("groups.digest"))
+    tags: Mapped[list[str]]
+    priority: Mapped[int]
+    device: Mapped[str]
+    max_runtime_seconds: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint(_among("device", ("any", "cpu", "cuda")), name="device"),
+        Index(None, "owner", text("id DESC")),
+    )
+
+
+class Answer(Base):
+    """What was answered to a request that carried an Idempotency-Key."""
+
+    __tablename__ = "answers"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    route: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str]
+    body: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Run(Base):
+    """One seed of one experiment. `attempt` is the fencing token of everything a worker writes."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    experiment_id: Mapped[UUID] = mapped_column(ForeignKey("experiments.id"))
+    owner: Mapped[str]
+    digest: Mapped[str] = mapped_column(ForeignKey("groups.digest"))
+    seed: Mapped[int] = mapped_column(BigInteger)
+    priority: Mapped[int]
+    device: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="queued")
+    attempt: Mapped[int] = mapped_column(server_default="0")
+    losses: Mapped[int] = mapped_column(server_default="0")
+    epoch: Mapped[int] = mapped_column(server_default="0")
+    worker_id: Mapped[UUID | None]
+    lease_until: Mapped[datetime | None]
+    dispatched_at: Mapped[datetime | None]
+    failure_class: Mapped[str | None]
+    failure_message: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("experiment_id", "seed"),
+        CheckConstraint(_among("state", STATES), name="state"),
+        CheckConstraint(f"({_among('state', OWNED)}) = (lease_until IS NOT NULL)", name="lease"),
+        CheckConstraint(f"({_among('state', TERMINAL)}) = (finished_at IS NOT NULL)", name="finished"),
+        CheckConstraint("(state = 'failed') = (failure_class IS NOT NULL)", name="failure"),
+        CheckConstraint("attempt >= 0 AND losses >= 0 AND epoch >= 0", name="counts"),
+        Index(
+            "ix_runs_queued",
+            text("priority DESC"),
+            "created_at",
+            "id",
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index("ix_runs_leased", "lease_until", postgresql_where=text(_among("state", OWNED))),
+    )
+
+
+class Attempt(Base):
+    """One try of one worker at one run."""
+
+    __tablename__ = "attempts"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True)
+    worker_id: Mapped[UUID]
+    host: Mapped[str]
+    pid: Mapped[int | None]
+    first_epoch: Mapped[int | None]
+    last_epoch: Mapped[int | None]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    exit_code: Mapped[int | None]
+    error: Mapped[str | None]
+    provenance: Mapped[dict[str, Any] | None]
+
+    __table_args__ = (
+        CheckConstraint(_among("outcome", OUTCOMES), name="outcome"),
+        CheckConstraint("(outcome IS NULL) = (ended_at IS NULL)", name="ended"),
+    )
+
+
+class CurvePoint(Base):
+    """One value of one metric after one epoch (`step`) of one attempt."""
+
+    __tablename__ = "curves"
+
+    run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[float]
+
+    __table_args__ = (ForeignKeyConstraint(["run_id", "attempt"], ["attempts.run_id", "attempts.n"]),)
+
+
+class Result(Base):
+    """One metric of one finished run, for one selection of its epochs."""
+
+    __tablename__ = "results"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    selection: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float]
+
+
+class Entry(Base):
+    """The run that counts for one seed of a group: a seed counts once, however often it was run."""
+
+    __tablename__ = "entries"
+
+    digest: Mapped[str] = mapped_column(ForeignKey("groups.digest"), primary_key=True)
+    seed: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"), unique=True)
+
+
+class Standing(Base):
+    """One metric of one group over its seeds: count, mean and sum of squared deviations (Welford)."""
+
+    __tablename__ = "leaderboard"
+
+    digest: Mapped[str] = mapped_column(ForeignKey("groups.digest"), primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    selection: Mapped[str] = mapped_column(primary_key=True)
+    n: Mapped[int]
+    mean: Mapped[float]
+    m2: Mapped[float]
+
+    __table_args__ = (Index(None, "metric", "selection", "mean", "digest"),)
+
+
+class Worker(Base):
+    """A Celery worker that is, or was, alive."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    slots: Mapped[int]
+    queues: Mapped[list[str]]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_seen: Mapped[datetime] = mapped_column(server_default=func.now())
