@@ -1,0 +1,21 @@
+"""What endpoints ask for: sessions and the caller's name."""
+
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from mmix.store.sessions import Sessions
+
+
+def _sessions(request: Request) -> Sessions:
+    sessions: Sessions = request.app.state.sessions
+    return sessions
+
+
+def _owner() -> str:
+    return "local"  # until there are API keys
+
+
+SessionsOf = Annotated[Sessions, Depends(_sessions)]
+Owner = Annotated[str, Depends(_owner)]
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,200}$")]

@@ -1,0 +1,44 @@
+"""The FastAPI application. It knows no torch, and a request never talks to Redis."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+import mmix
+from api.errors import RESPONSES, install
+from api.limits import BodyLimit
+from api.routes import experiments, leaderboard, runs, service
+from mmix.settings import Settings, load
+from mmix.store import sessions as store
+
+_POOL = 10
+
+
+def application(settings: Settings) -> FastAPI:
+    """The application over the database that the settings name."""
+    engine = store.engine(settings, pool_size=_POOL)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        engine.dispose()
+
+    app = FastAPI(
+        title="mmix",
+        version=mmix.__version__,
+        summary="Honest comparisons of mixing regularisers.",
+        lifespan=lifespan,
+        responses=RESPONSES,
+    )
+    app.state.sessions = store.sessions(engine)
+    app.add_middleware(BodyLimit)
+    install(app)
+    for routes in (experiments, runs, leaderboard, service):
+        app.include_router(routes.router)
+    return app
+
+
+def build() -> FastAPI:
+    """The application over the environment's settings, for `uvicorn --factory api.main:build`."""
+    return application(load())

@@ -1,0 +1,227 @@
+"""What travels over REST: requests checked, answers described."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from mmix.spec.evaluation import METRIC_NAMES_HELP, METRICS, is_metric
+from mmix.spec.experiment import ExperimentSpec
+from mmix.spec.part import Part
+from mmix.store.experiments import ExperimentView, Wish
+from mmix.store.leaderboard import Place
+from mmix.store.runs import RunView
+from mmix.store.states import State
+
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,63}$")]
+
+
+def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    doubled = sorted({value for value in values if values.count(value) > 1})
+    if doubled:
+        raise PydanticCustomError(
+            "doubled", "Each value may stand once", {"given": doubled, "allowed": "values that differ"}
+        )
+    return values
+
+
+def _metric(name: str) -> str:
+    if not is_metric(name):
+        raise PydanticCustomError(
+            "metric", "There is no metric of this name", {"given": name, "allowed": METRIC_NAMES_HELP}
+        )
+    return name
+
+
+MetricName = Annotated[str, Field(max_length=100), AfterValidator(_metric)]
+
+
+class ExperimentRequest(Part):
+    """A spec, the seeds to run it with, and how to run them."""
+
+    spec: ExperimentSpec
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False), AfterValidator(_unique)]
+    tags: Annotated[tuple[Tag, ...], Field(max_length=32, strict=False), AfterValidator(_unique)] = ()
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    device: Literal["any", "cpu", "cuda"] = "any"
+    max_runtime_seconds: Annotated[int, Field(ge=1, le=30 * 86_400)] | None = None
+
+    def wish(self) -> Wish:
+        """What the store needs to know beside the spec."""
+        return Wish(
+            seeds=self.seeds,
+            tags=self.tags,
+            priority=self.priority,
+            device=self.device,
+            max_runtime_seconds=self.max_runtime_seconds,
+        )
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class RunOfExperiment(_Answer):
+    """A run in one line of its experiment."""
+
+    id: UUID
+    seed: int
+    state: State
+
+
+class Experiment(_Answer):
+    """An experiment with its runs; its state is derived from theirs."""
+
+    id: UUID
+    digest: str
+    owner: str
+    state: State
+    tags: list[str]
+    priority: int
+    device: str
+    max_runtime_seconds: int | None
+    created_at: datetime
+    label: str
+    spec: dict[str, Any]
+    runs: list[RunOfExperiment]
+
+    @classmethod
+    def of(cls, view: ExperimentView) -> Self:
+        """The answer for this row."""
+        return cls.model_validate(view)
+
+
+class Experiments(BaseModel):
+    """A page of experiments, newest first."""
+
+    items: list[Experiment]
+    next: str | None
+
+
+class Progress(BaseModel):
+    """How many epochs of how many are done."""
+
+    epoch: int
+    epochs: int
+
+
+class Failure(BaseModel):
+    """Why a run failed for good."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    failure_class: str = Field(alias="class")
+    message: str
+
+
+class Run(BaseModel):
+    """One seed of one experiment, with its results as {selection: {metric: value}}."""
+
+    id: UUID
+    experiment: UUID
+    seed: int
+    state: State
+    attempt: int
+    progress: Progress
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    results: dict[str, dict[str, float]]
+    failure: Failure | None
+
+    @classmethod
+    def of(cls, view: RunView) -> Self:
+        """The answer for this row."""
+        failure = view.failure and Failure(failure_class=view.failure.failure_class, message=view.failure.message)
+        return cls(
+            id=view.id,
+            experiment=view.experiment_id,
+            seed=view.seed,
+            state=view.state,
+            attempt=view.attempt,
+            progress=Progress(epoch=view.epoch, epochs=view.epochs),
+            created_at=view.created_at,
+            started_at=view.started_at,
+            finished_at=view.finished_at,
+            results=view.results,
+            failure=failure,
+        )
+
+
+class Curves(BaseModel):
+    """Each metric's [epoch, value] pairs."""
+
+    curves: dict[str, list[tuple[int, float]]]
+
+
+class LeaderboardQuery(BaseModel):
+    """Which groups to list, in which order, with which metrics."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_:-]{0,80}$")] | None = None
+    model: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")] | None = None
+    mixing: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")] | None = None
+    metric: Annotated[list[MetricName], Field(max_length=64)] = []
+    sort: MetricName = METRICS[0]
+    selection: Literal["last", "median_of_last_ten", "best_on_test"] = "last"
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=400)] | None = None
+
+
+class Aggregate(_Answer):
+    """One metric over n seeds; `std` is the sample standard deviation, null for a single seed."""
+
+    mean: float
+    std: float | None
+    n: int
+
+
+class LeaderboardRow(_Answer):
+    """One group: a spec over its seeds. Each seed counts once, however often it was run."""
+
+    group: str
+    spec: dict[str, Any]
+    label: str
+    n: int
+    metrics: dict[str, Aggregate]
+
+    @classmethod
+    def of(cls, place: Place) -> Self:
+        """The answer for this row."""
+        return cls.model_validate(place)
+
+
+class Leaderboard(BaseModel):
+    """A page of the leaderboard, best first."""
+
+    items: list[LeaderboardRow]
+    next: str | None
+
+
+class Health(BaseModel):
+    """That the service is alive, or ready."""
+
+    status: Literal["ok"] = "ok"
+
+
+class ProblemItem(BaseModel):
+    """One refusal: where, why, what stood there and what may stand there."""
+
+    loc: list[str | int]
+    msg: str
+    given: str | None
+    allowed: str | None
+
+
+class Problem(BaseModel):
+    """An error as application/problem+json (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemItem] = []
