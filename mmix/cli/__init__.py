@@ -1,0 +1,37 @@
+"""The `mmix` command."""
+
+import sys
+
+import typer
+
+from mmix.cli import admin, data, experiments, service, train
+from mmix.errors import MmixError, SpecError
+
+app = typer.Typer(
+    name="mmix",
+    help="Honest comparisons of mixing regularisers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(service.up)
+app.command()(service.demo)
+app.command()(train.train)
+app.command()(experiments.submit)
+app.command()(experiments.show)
+app.command()(experiments.leaderboard)
+app.command()(experiments.cancel)
+app.add_typer(data.app, name="data")
+app.command()(admin.migrate)
+app.command()(admin.schema)
+
+
+def main() -> None:
+    """Runs a command; what a person can cause ends in one line and exit code 1, or 2 where it was asked wrongly."""
+    try:
+        app()
+    except MmixError as error:
+        print(f"mmix: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, SpecError) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)

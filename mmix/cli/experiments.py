@@ -1,0 +1,136 @@
+"""`mmix submit`, `show`, `leaderboard` and `cancel`: the service from a terminal."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mmix.client import Client
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+
+@contextmanager
+def _client() -> Iterator["Client"]:
+    from mmix import settings
+    from mmix.client import Client
+
+    found = settings.load()
+    with Client(found.url, api_key=found.api_key) as client:
+        yield client
+
+
+@contextmanager
+def _local_client() -> Iterator["Client"]:
+    from mmix import settings
+    from mmix.cli.household import household
+    from mmix.client import Client
+
+    with household(settings.load(), port=0) as url, Client(url) as client:
+        yield client
+
+
+def submit(
+    spec: Annotated[Path, typer.Argument(help="A YAML or JSON file.")],
+    seeds: Annotated[str, typer.Option(help="Seeds, as 0-4 or 0,2,5.")] = "0-4",
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
+    priority: Annotated[int, typer.Option(help="From -100 to 100; higher runs first.")] = 0,
+    device: Annotated[str, typer.Option(help="any, cpu or cuda.")] = "any",
+    wait: Annotated[bool, typer.Option("--wait", help="Watch the runs until they have ended.")] = False,
+    local: Annotated[
+        bool, typer.Option("--local", help="Start an embedded service for the duration (implies --wait).")
+    ] = False,
+    key: Annotated[str | None, typer.Option(help="An Idempotency-Key: the same key submits once.")] = None,
+) -> None:
+    """Submits a spec with its seeds to the service."""
+    from mmix.cli.seeds import parse_seeds
+    from mmix.spec import document
+
+    asked, chosen = document.load(spec), parse_seeds(seeds)
+    with _local_client() if local else _client() as client:
+        made = client.submit(asked, seeds=chosen, tags=tag or (), priority=priority, device=device, key=key)
+        typer.echo(made["id"])
+        if wait or local:
+            _watch(client, [made])
+
+
+def _watch(client: "Client", experiments: list[dict[str, Any]]) -> None:
+    from mmix.cli.watching import watch
+
+    runs = watch(client, experiments)
+    failed = [run for run in runs if run["state"] != "succeeded"]
+    for run in failed:
+        reason = run["failure"]["message"] if run["failure"] else "cancelled"
+        typer.echo(f"seed {run['seed']}: {run['state']}: {reason}", err=True)
+    for experiment in experiments:
+        _show(client, experiment["id"], as_json=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+def show(identity: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """Shows an experiment or a run."""
+    with _client() as client:
+        _show(client, identity, as_json=as_json)
+
+
+def _show(client: "Client", identity: str, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from mmix.cli.tables import experiment_table, run_table
+
+    found = _find(client, identity)
+    if as_json:
+        typer.echo(json.dumps(found))
+    elif "runs" in found:
+        Console().print(experiment_table(found, [client.run(run["id"]) for run in found["runs"]]))
+    else:
+        Console().print(run_table(found))
+
+
+def _find(client: "Client", identity: str) -> dict[str, Any]:
+    from mmix.errors import ServiceError
+
+    try:
+        return client.experiment(identity)
+    except ServiceError as error:
+        if "404" not in str(error):
+            raise
+    return client.run(identity)
+
+
+def leaderboard(
+    data: Annotated[str | None, typer.Option(help="Only this data set.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only this kind of model.")] = None,
+    mixing: Annotated[str | None, typer.Option(help="Only this mixing method.")] = None,
+    sort: Annotated[str, typer.Option(help="The metric that orders the rows.")] = "error",
+    metric: Annotated[list[str] | None, typer.Option(help="A metric to show; may be repeated.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Prints the leaderboard."""
+    from rich.console import Console
+
+    from mmix.cli.tables import columns_of, leaderboard_table
+
+    with _client() as client:
+        page = client.leaderboard(data=data, model=model, mixing=mixing, sort=sort, metric=metric, limit=limit)
+    if as_json:
+        typer.echo(json.dumps(page))
+        return
+    rows = page["items"]
+    Console().print(leaderboard_table(rows, columns=metric or columns_of(rows)))
+    if page["next"]:
+        typer.echo(f"There are more than {limit} rows: raise --limit or filter", err=True)
+
+
+def cancel(identity: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Cancels an experiment or a run."""
+    with _client() as client:
+        found = _find(client, identity)
+        after = client.cancel_experiment(identity) if "runs" in found else client.cancel_run(identity)
+    typer.echo(after["state"])

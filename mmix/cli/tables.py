@@ -1,0 +1,110 @@
+"""What people read in a terminal; the only place beside pages and LaTeX where fractions become per cent."""
+
+from collections.abc import Sequence
+from statistics import mean, stdev
+from typing import Any
+
+from rich.table import Table
+
+_PER_CENT = ("error", "accuracy", "ece")
+
+
+def _is_share(metric: str) -> bool:
+    return any(word in metric for word in _PER_CENT)
+
+
+def shown(metric: str, average: float, spread: float | None) -> str:
+    """A mean and its standard deviation, in per cent where the metric is a fraction."""
+    scale, digits = (100, 2) if _is_share(metric) else (1, 4)
+    value = f"{average * scale:.{digits}f}"
+    return value if spread is None else f"{value} ± {spread * scale:.{digits}f}"
+
+
+def heading(metric: str) -> str:
+    """The metric's name with its unit, as a rich heading; attacks are said in words."""
+    unit = "%" if _is_share(metric) else "nats" if metric.startswith("nll") else ""
+    name, _, strength = metric.partition("@pixel:")
+    words = f"{name.removesuffix('_accuracy').upper()} {strength} accuracy" if strength else name
+    return words + (rf" \[{unit}]" if unit else "")
+
+
+def metrics_table(title: str, runs: Sequence[dict[str, float]]) -> Table:
+    """Each metric over the given runs."""
+    table = Table(title=f"{title}, {len(runs)} seed{'s' if len(runs) > 1 else ''}, after the last epoch")
+    table.add_column("metric")
+    table.add_column("mean ± std over seeds" if len(runs) > 1 else "value", justify="right")
+    for metric in runs[0]:
+        values = [run[metric] for run in runs]
+        table.add_row(heading(metric), shown(metric, mean(values), stdev(values) if len(values) > 1 else None))
+    return table
+
+
+def columns_of(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The metrics that a terminal has room for: error, NLL, and FGSM at the largest eps that all rows have."""
+    shared = set.intersection(*(set(row["metrics"]) for row in rows)) if rows else set()
+    attacks = sorted(
+        (name for name in shared if name.startswith("fgsm_accuracy@pixel:")),
+        key=lambda name: int(name.split(":")[1].split("/")[0]),
+    )
+    return [name for name in ("error", "nll") if name in shared] + attacks[-1:]
+
+
+def leaderboard_table(rows: Sequence[dict[str, Any]], *, columns: Sequence[str]) -> Table:
+    """The leaderboard: mean ± standard deviation over n seeds."""
+    table = Table(title="Leaderboard: mean ± standard deviation over n seeds, after the last epoch")
+    table.add_column("mixing")
+    table.add_column("data, model")
+    table.add_column("n", justify="right")
+    for name in columns:
+        table.add_column(heading(name), justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(row["label"], _setting(row["spec"]), str(row["n"]), *_cells(row["metrics"], columns))
+    return table
+
+
+def _setting(spec: dict[str, Any]) -> str:
+    return f"{spec['data'].get('name', spec['data']['kind'])}, {spec['model']['kind']}"
+
+
+def _cells(metrics: dict[str, Any], columns: Sequence[str]) -> list[str]:
+    found = [metrics.get(name) for name in columns]
+    return [
+        "-" if each is None else shown(name, each["mean"], each["std"])
+        for name, each in zip(columns, found, strict=True)
+    ]
+
+
+def experiment_table(experiment: dict[str, Any], runs: Sequence[dict[str, Any]]) -> Table:
+    """An experiment's runs, a row each, with error and NLL where they are known."""
+    table = Table(title=f"{experiment['label']}: {experiment['state']}")
+    for name in ("seed", "state", "epoch", "attempt", heading("error"), heading("nll"), "run", "reason"):
+        table.add_column(name)
+    for run in runs:
+        last = run["results"].get("last", {})
+        found = [shown(name, last[name], None) if name in last else "-" for name in ("error", "nll")]
+        table.add_row(
+            str(run["seed"]), run["state"], _epochs(run), str(run["attempt"]), *found, run["id"], _reason(run)
+        )
+    return table
+
+
+def run_table(run: dict[str, Any]) -> Table:
+    """A run with each metric under each selection of its epochs."""
+    table = Table(title=f"seed {run['seed']}: {run['state']}, epoch {_epochs(run)} {_reason(run)}".rstrip())
+    selections = list(run["results"])
+    for name in ("metric", *selections):
+        table.add_column(name)
+    metrics = dict.fromkeys(metric for found in run["results"].values() for metric in found)
+    for metric in metrics:
+        cells = [run["results"][selection].get(metric) for selection in selections]
+        table.add_row(heading(metric), *("-" if cell is None else shown(metric, cell, None) for cell in cells))
+    return table
+
+
+def _epochs(run: dict[str, Any]) -> str:
+    return f"{run['progress']['epoch']}/{run['progress']['epochs']}"
+
+
+def _reason(run: dict[str, Any]) -> str:
+    failure = run["failure"]
+    return f"{failure['class']}: {failure['message']}" if failure else ""

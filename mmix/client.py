@@ -1,0 +1,116 @@
+"""The REST API from Python."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from mmix.errors import ServiceError
+from mmix.spec.experiment import ExperimentSpec, canonical
+
+TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
+_POLL_SECONDS = 0.3
+
+Json = dict[str, Any]
+
+
+class Client:
+    """Talks to one mmix service; a context manager."""
+
+    def __init__(self, url: str, *, api_key: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._url = url
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self._http.close()
+
+    def ready(self) -> bool:
+        """Whether the service answers and its database stands at the right migration."""
+        try:
+            return self._http.get("/readyz", timeout=5).is_success
+        except httpx.HTTPError:
+            return False
+
+    def submit(
+        self,
+        spec: ExperimentSpec,
+        *,
+        seeds: Sequence[int],
+        tags: Sequence[str] = (),
+        priority: int = 0,
+        device: str = "any",
+        key: str | None = None,
+    ) -> Json:
+        """Creates an experiment.
+
+        Raises: ServiceError
+        """
+        body = {
+            "spec": canonical(spec),
+            "seeds": list(seeds),
+            "tags": list(tags),
+            "priority": priority,
+            "device": device,
+        }
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return self._call("POST", "/v1/experiments", json=body, headers=headers)
+
+    def experiment(self, experiment_id: str) -> Json:
+        """One experiment. Raises: ServiceError"""
+        return self._call("GET", f"/v1/experiments/{experiment_id}")
+
+    def run(self, run_id: str) -> Json:
+        """One run. Raises: ServiceError"""
+        return self._call("GET", f"/v1/runs/{run_id}")
+
+    def cancel_experiment(self, experiment_id: str) -> Json:
+        """Cancels every unfinished run. Raises: ServiceError"""
+        return self._call("POST", f"/v1/experiments/{experiment_id}/cancel")
+
+    def cancel_run(self, run_id: str) -> Json:
+        """Cancels a run. Raises: ServiceError"""
+        return self._call("POST", f"/v1/runs/{run_id}/cancel")
+
+    def leaderboard(self, **filters: object) -> Json:
+        """A page of the leaderboard. Raises: ServiceError"""
+        return self._call("GET", "/v1/leaderboard", params={k: v for k, v in filters.items() if v is not None})
+
+    def wait(self, experiment_ids: Iterable[str], *, watch: Callable[[list[Json]], None]) -> list[Json]:
+        """The finished runs of these experiments; calls `watch` with all runs after each look.
+
+        Raises: ServiceError
+        """
+        ids = [run["id"] for each in experiment_ids for run in self.experiment(each)["runs"]]
+        known = {run_id: self.run(run_id) for run_id in ids}
+        while True:
+            watch(list(known.values()))
+            waiting = [run_id for run_id, run in known.items() if run["state"] not in TERMINAL]
+            if not waiting:
+                return list(known.values())
+            time.sleep(_POLL_SECONDS)
+            known.update({run_id: self.run(run_id) for run_id in waiting})
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Json:
+        try:
+            response = self._http.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            raise ServiceError(
+                f"{self._url} can't be reached ({error}): start it with `mmix up`, or set MMIX_URL"
+            ) from None
+        if response.is_success:
+            found: Json = response.json()
+            return found
+        raise ServiceError(f"{self._url} refused with {response.status_code}: {_detail(response)}")
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return response.text[:200]

@@ -1,0 +1,164 @@
+"""An experiment goes all the way, and comes back from the dead, through real processes."""
+
+import os
+import signal
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import text
+
+from mmix import run as laboratory
+from mmix.cli.household import Household
+from mmix.client import TERMINAL, Client
+from mmix.errors import ServiceError
+from mmix.settings import Settings
+from mmix.spec.experiment import ExperimentSpec, digest
+from mmix.store.sessions import Sessions
+from tests.conftest import make_spec
+from tests.fleet.conftest import LEASE_SECONDS, until
+
+MANIFOLD = {"kind": "manifold_mixup", "alpha": 2.0, "layers": [0, 1]}
+QUICK = make_spec(mixing=MANIFOLD)
+LONG = make_spec(mixing=MANIFOLD, training={"epochs": 2000})
+MIDDLING = make_spec(
+    model={"kind": "mlp", "hidden": [256, 256]}, mixing=MANIFOLD, training={"epochs": 60, "batch_size": 50}
+)
+
+
+def _ended(client: Client, run_id: str, *, seconds: float = 60) -> dict[str, Any]:
+    def ended() -> dict[str, Any] | None:
+        run = client.run(run_id)
+        return run if run["state"] in TERMINAL else None
+
+    found: dict[str, Any] = until(ended, seconds=seconds, what=f"the end of run {run_id}")
+    return found
+
+
+def _submit(client: Client, spec: ExperimentSpec, *, seed: int = 0) -> str:
+    run_id: str = client.submit(spec, seeds=[seed])["runs"][0]["id"]
+    return run_id
+
+
+def _attempts(rows: Sessions, run_id: str) -> list[Any]:
+    query = "SELECT n, pid, first_epoch, outcome, error FROM attempts WHERE run_id = :id ORDER BY n"
+    with rows.begin() as session:
+        return list(session.execute(text(query), {"id": run_id}))
+
+
+def _pid(rows: Sessions, run_id: str) -> int:
+    found: int = until(lambda: [a.pid for a in _attempts(rows, run_id) if a.pid], seconds=30, what="a trainer")[-1]
+    return found
+
+
+def _gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_run_over_rest_has_the_very_metrics_of_a_run_without_a_service(client: Client, shared: Settings) -> None:
+    through_service = _ended(client, _submit(client, QUICK, seed=3))
+    *_, alone = laboratory.run(QUICK, 3, places=laboratory.Places(data=shared.data_folder), threads=1)
+    assert isinstance(alone, laboratory.Finished)
+    assert through_service["state"] == "succeeded"
+    assert through_service["results"] == alone.results
+    assert through_service["progress"] == {"epoch": 2, "epochs": 2}
+    standing = {row["group"]: row["n"] for row in client.leaderboard()["items"]}
+    assert standing[digest(QUICK)] == 1
+
+
+def test_a_worker_killed_in_mid_run_costs_nothing(house: Household, client: Client, rows: Sessions) -> None:
+    undisturbed = _ended(client, _submit(client, MIDDLING))
+    run_id = _submit(client, MIDDLING)
+    trainer = _pid(rows, run_id)
+    until(lambda: client.run(run_id)["progress"]["epoch"] >= 2, seconds=30, what="two epochs")
+    os.kill(house.pids()["worker"], signal.SIGKILL)
+    until(lambda: _gone(trainer), seconds=5, what="the end of the orphaned trainer")
+
+    def ended() -> dict[str, Any] | None:
+        house.tend()  # as `mmix up` does: the worker is started again
+        run = client.run(run_id)
+        return run if run["state"] in TERMINAL else None
+
+    resumed = until(ended, seconds=60, what="the end of the resumed run")
+    first, second = _attempts(rows, run_id)
+    assert resumed["results"] == undisturbed["results"]
+    assert (first.outcome, second.outcome) == ("lost", "succeeded")
+    assert second.pid != first.pid
+    assert second.first_epoch > 1
+    standing = {row["group"]: row["n"] for row in client.leaderboard()["items"]}
+    assert standing[digest(MIDDLING)] == 1  # both runs have the same seed, and a seed counts once
+
+
+def test_a_trainer_killed_in_mid_run_is_started_again(client: Client, rows: Sessions) -> None:
+    run_id = _submit(client, MIDDLING)
+    trainer = _pid(rows, run_id)
+    until(lambda: client.run(run_id)["progress"]["epoch"] >= 2, seconds=30, what="two epochs")
+    os.kill(trainer, signal.SIGKILL)
+    assert _ended(client, run_id)["state"] == "succeeded"
+    first, second = _attempts(rows, run_id)
+    assert (first.outcome, second.outcome) == ("lost", "succeeded")
+    assert "signal 9" in first.error
+    assert second.first_epoch > 1
+
+
+def test_a_running_run_can_be_cancelled(client: Client, rows: Sessions) -> None:
+    run_id = _submit(client, LONG)
+    trainer = _pid(rows, run_id)
+    assert client.cancel_run(run_id)["state"] == "cancelling"
+    cancelled = _ended(client, run_id, seconds=10)
+    assert (cancelled["state"], cancelled["results"]) == ("cancelled", {})
+    until(lambda: _gone(trainer), seconds=5, what="the end of the trainer")
+    assert [attempt.outcome for attempt in _attempts(rows, run_id)] == ["cancelled"]
+
+
+def test_a_run_that_takes_too_long_fails_and_says_so(house: Household, client: Client) -> None:
+    body = {"spec": LONG.model_dump(mode="json"), "seeds": [0], "max_runtime_seconds": 3}
+    made = client._call("POST", "/v1/experiments", json=body)
+    failed = _ended(client, made["runs"][0]["id"], seconds=30)
+    assert failed["failure"] == {
+        "class": "timeout",
+        "message": "The run took longer than its max_runtime_seconds, 3",
+    }
+
+
+def test_missing_data_fail_one_run_with_advice_and_others_go_on(client: Client, shared: Settings) -> None:
+    missing = _submit(client, make_spec(data={"kind": "folder", "name": "pets"}))
+    good = _submit(client, QUICK)
+    failed = _ended(client, missing)
+    assert failed["failure"]["class"] == "bad_data"
+    assert str(shared.data_folder.resolve() / "folder" / "pets") in failed["failure"]["message"]
+    assert "mmix data prepare folder pets --from" in failed["failure"]["message"]
+    assert _ended(client, good)["state"] == "succeeded"
+
+
+def test_a_broken_image_fails_its_run_and_is_named(client: Client, shared: Settings) -> None:
+    folder = shared.data_folder / "folder" / "pets"
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            (folder / split / name).mkdir(parents=True)
+            (folder / split / name / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    failed = _ended(client, _submit(client, make_spec(data={"kind": "folder", "name": "pets"})))
+    assert failed["failure"]["class"] == "bad_data"
+    assert "1.png" in failed["failure"]["message"]
+    assert "Traceback" not in failed["failure"]["message"]
+
+
+def test_a_frozen_supervisor_does_not_keep_its_run(house: Household, client: Client, rows: Sessions) -> None:
+    run_id = _submit(client, MIDDLING)
+    trainer = psutil.Process(_pid(rows, run_id))
+    supervisor = trainer.parent()
+    assert supervisor is not None
+    until(lambda: client.run(run_id)["progress"]["epoch"] >= 1, seconds=30, what="one epoch")
+    supervisor.suspend()
+    try:
+        until(lambda: _gone(trainer.pid), seconds=LEASE_SECONDS + 2, what="the end of the unattended trainer")
+        assert _ended(client, run_id)["state"] == "succeeded"
+    finally:
+        supervisor.resume()
+    outcomes = [attempt.outcome for attempt in _attempts(rows, run_id)]
+    assert outcomes == ["lost", "succeeded"]
+
+
+def test_the_client_says_what_the_service_refused(client: Client) -> None:
+    with pytest.raises(ServiceError, match="refused with 404: There is no run"):
+        client.run("01890a5d-ac96-774b-bcce-b302099a8057")

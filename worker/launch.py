@@ -1,0 +1,235 @@
+"""Supervises one attempt: starts the trainer, renews the lease, stores what it reports, ends it, settles the row.
+
+The lease is renewed in PostgreSQL; the supervisor keeps a deadline on its own monotonic clock, short of the lease's
+end, and tells it to the trainer. Past it both stop: nobody trains a run that may be somebody else's.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from mmix.errors import Fenced
+from mmix.settings import Settings
+from mmix.store import leases
+from mmix.store.leases import Lease, Point
+from mmix.store.sessions import Sessions, is_outage
+from worker import wire
+from worker.place import Workplace
+from worker.trainer import Trainer
+
+_TICK_SECONDS = 0.25
+_FLUSH_SECONDS = 1.0
+_RETRY_SECONDS = 0.5
+_MARGIN = 1 / 6  # of the lease: 10 s of 60 s between the trainer's end and the lapse
+_STOP_SECONDS = 30.0  # from the polite request to SIGKILL
+
+_log = structlog.get_logger("worker")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How long a lease lasts and how often it is renewed, in seconds."""
+
+    lease_seconds: float
+    renewal_seconds: float
+    grace_seconds: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Terms":
+        """The terms that the settings name."""
+        return cls(settings.lease_seconds, settings.renewal_seconds, settings.grace_seconds)
+
+    def deadline(self, asked_at: float) -> float:
+        """When to stop, on the monotonic clock, where the lease was asked for at `asked_at`."""
+        return asked_at + self.lease_seconds * (1 - _MARGIN)
+
+
+class Supervision:
+    """One attempt, from its claim to its end."""
+
+    def __init__(
+        self, lease: Lease, *, claimed_at: float, sessions: Sessions, terms: Terms, workplace: Workplace
+    ) -> None:
+        self._lease = lease
+        self._sessions = sessions
+        self._terms = terms
+        self._workplace = workplace
+        self._began_at = claimed_at
+        self._deadline = terms.deadline(claimed_at)
+        self._renew_at = claimed_at + terms.renewal_seconds
+        self._flush_at = claimed_at
+        self._stop_asked_at: float | None = None
+        self._points: list[Point] = []
+        self._started: wire.Started | None = None
+        self._end: wire.Finished | wire.Failed | wire.Stopped | None = None
+
+    def conduct(self, *, environment: dict[str, str]) -> None:
+        """Runs the attempt to its end; returns early where the run is no longer this attempt's."""
+        folder = self._folder(self._lease.attempt)
+        try:
+            with Trainer(folder=folder, threads=self._workplace.threads, environment=environment) as trainer:
+                self._attend(trainer)
+                trainer.kill()
+                self._settle(trainer)
+        except Fenced as fenced:
+            _log.warning("fenced", reason=str(fenced))
+
+    def _attend(self, trainer: Trainer) -> None:
+        """Listens and renews until the trainer is heard out or must go."""
+        while not trainer.heard_out:
+            if trainer.stirs(_TICK_SECONDS):
+                self._listen(trainer)
+            now = time.monotonic()
+            if now >= self._renew_at:
+                self._renew(trainer)
+            if now >= self._flush_at:
+                self._flush()
+            if self._overdue():
+                return
+
+    def _listen(self, trainer: Trainer) -> None:
+        if not trainer.connected:
+            trainer.accept()
+            trainer.tell(self._order())
+            return
+        for event in trainer.events():
+            match event:
+                case wire.Started():
+                    self._started = event
+                case wire.Trained():
+                    self._points += [Point(name, event.epoch, value) for name, value in event.metrics.items()]
+                case wire.Finished() | wire.Failed() | wire.Stopped():
+                    self._end = event
+
+    def _order(self) -> wire.Begin:
+        lease = self._lease
+        return wire.Begin(
+            spec=lease.spec,
+            seed=lease.seed,
+            device=self._workplace.device(lease.device),
+            threads=self._workplace.threads,
+            data=str(self._workplace.data),
+            checkpoints=str(self._folder(lease.attempt) / "checkpoints"),
+            resume=[str(self._folder(n) / "checkpoints") for n in range(lease.attempt - 1, 0, -1)],
+            deadline=self._deadline,
+        )
+
+    def _folder(self, attempt: int) -> Path:
+        return self._workplace.artifacts / "runs" / str(self._lease.run_id) / str(attempt)
+
+    def _renew(self, trainer: Trainer) -> None:
+        asked_at = time.monotonic()
+        try:
+            with self._sessions.begin() as session:
+                cancel = leases.renew(session, self._lease, lease_seconds=self._terms.lease_seconds)
+        except DBAPIError as error:
+            self._bear(error)
+            self._renew_at = asked_at + _RETRY_SECONDS
+            return
+        self._deadline = self._terms.deadline(asked_at)
+        self._renew_at = asked_at + self._terms.renewal_seconds
+        trainer.tell(wire.Deadline(self._deadline))
+        if cancel and self._stop_asked_at is None:
+            self._stop_asked_at = asked_at
+            trainer.tell(wire.Stop())
+
+    def _flush(self) -> bool:
+        """Stores what was reported since; says whether nothing is left to store."""
+        self._flush_at = time.monotonic() + _FLUSH_SECONDS
+        if self._started is None and not self._points:
+            return True
+        try:
+            with self._sessions.begin() as session:
+                if self._started is not None:
+                    leases.record_start(session, self._lease, **asdict(self._started))
+                leases.record_points(session, self._lease, self._points)
+        except DBAPIError as error:
+            self._bear(error)
+            return False
+        self._started, self._points = None, []
+        return True
+
+    def _bear(self, error: DBAPIError) -> None:
+        """Goes on through an outage of the database; anything else is a mistake of ours."""
+        if not is_outage(error):
+            raise error
+        _log.warning("the database can't be reached", run=str(self._lease.run_id), reason=str(error.orig))
+
+    def _overdue(self) -> bool:
+        now = time.monotonic()
+        stopping = self._stop_asked_at is not None and now > self._stop_asked_at + _STOP_SECONDS
+        return now > self._deadline or stopping or self._past_max_runtime(now)
+
+    def _past_max_runtime(self, now: float) -> bool:
+        limit = self._lease.max_runtime_seconds
+        return limit is not None and now > self._began_at + limit
+
+    def _settle(self, trainer: Trainer) -> None:
+        """Writes the attempt's end, through outages of the database: fencing makes a late try harmless."""
+        give_up_at = time.monotonic() + self._terms.lease_seconds + self._terms.grace_seconds
+        settle = self._verdict(trainer)
+        while time.monotonic() < give_up_at:
+            try:
+                if self._flush():
+                    with self._sessions.begin() as session:
+                        settle(session)
+                    return
+            except DBAPIError as error:
+                self._bear(error)
+            time.sleep(_RETRY_SECONDS)
+
+    def _verdict(self, trainer: Trainer) -> Callable[[Session], None]:
+        """How this attempt ended, as the one store call that says so."""
+        lease, end, code = self._lease, self._end, trainer.exit_code
+        if self._stop_asked_at is not None:
+            return lambda session: leases.end_cancelled(session, lease, exit_code=code)
+        if isinstance(end, wire.Finished):
+            return lambda session: _finish(session, lease, end, code)
+        if isinstance(end, wire.Failed):
+            return lambda session: _fail(session, lease, end, code)
+        if self._past_max_runtime(time.monotonic()):
+            message = f"The run took longer than its max_runtime_seconds, {lease.max_runtime_seconds}"
+            return lambda session: _fail(session, lease, wire.Failed("timeout", message, message), code)
+        if code is None or code < 0 or code == wire.WATCHDOG_EXIT:
+            reason = f"The trainer ended with {_named(code)}; its last words: {trainer.last_words() or 'none'}"
+            return lambda session: _lose(session, lease, reason, code)
+        words = trainer.last_words()
+        message = f"The trainer ended with {_named(code)}: {words.splitlines()[-1] if words else 'it said nothing'}"
+        return lambda session: _fail(session, lease, wire.Failed("crashed", message, words), code)
+
+
+def _named(code: int | None) -> str:
+    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def _finish(session: Session, lease: Lease, end: wire.Finished, code: int | None) -> None:
+    try:
+        leases.succeed(session, lease, found=end.results, provenance=end.provenance)
+    except Fenced:
+        leases.end_cancelled(session, lease, exit_code=code)  # it was cancelled in its last moments
+
+
+def _fail(session: Session, lease: Lease, end: wire.Failed, code: int | None) -> None:
+    try:
+        leases.fail(
+            session,
+            lease,
+            failure_class=end.failure_class,
+            message=end.message,
+            exit_code=code,
+            error=end.error,
+        )
+    except Fenced:
+        leases.end_cancelled(session, lease, exit_code=code)
+
+
+def _lose(session: Session, lease: Lease, reason: str, code: int | None) -> None:
+    try:
+        leases.lose(session, lease, exit_code=code, error=reason)
+    except Fenced:
+        leases.end_cancelled(session, lease, exit_code=code)

@@ -1,0 +1,119 @@
+"""The supervisor's end of a trainer: start it, hear it, end it."""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mmix.parentage import bound_command
+from worker import wire
+
+_LAST_WORDS = 2000  # characters of a dead trainer's output that are kept
+
+
+class Trainer:
+    """A child process in a session of its own, and the socket to it."""
+
+    def __init__(self, *, folder: Path, threads: int, environment: dict[str, str]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._log = folder / "trainer.log"
+        # Not in the attempt's folder: a socket's path may have 107 bytes at most.
+        self._private = tempfile.TemporaryDirectory(prefix="mmix-")
+        path = os.path.join(self._private.name, "supervisor.sock")
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        self._listener.listen(1)
+        self._listener.setblocking(False)
+        self._connection: socket.socket | None = None
+        self._lines: wire.Lines | None = None
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                bound_command(sys.executable, "-m", "worker.train", path),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={
+                    **os.environ,
+                    **environment,
+                    "OMP_NUM_THREADS": str(threads),
+                    "MKL_NUM_THREADS": str(threads),
+                },
+            )
+        (folder / "pid").write_text(f"{self._process.pid} {time.time():.3f}\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self.kill()
+        self._process.wait()
+        self._listener.close()
+        if self._connection is not None:
+            self._connection.close()
+        self._private.cleanup()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the trainer has called."""
+        return self._connection is not None
+
+    @property
+    def heard_out(self) -> bool:
+        """Whether nothing more will come: it closed the socket, or died before it called."""
+        return self._process.poll() is not None and (self._lines is None or self._lines.ended)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, negative for a signal; None while it lives."""
+        return self._process.poll()
+
+    def stirs(self, seconds: float) -> bool:
+        """Waits at most so long; says whether the trainer calls, speaks or hangs up."""
+        if self._lines is not None and self._lines.ended:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+            return False
+        return bool(select.select([self._connection or self._listener], [], [], seconds)[0])
+
+    def accept(self) -> None:
+        """Answers the trainer's call, if it has come."""
+        try:
+            connection, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        connection.setblocking(True)
+        connection.settimeout(5)  # for sending: a trainer that is stopped must not stop its supervisor
+        self._connection, self._lines = connection, wire.Lines(connection)
+
+    def events(self) -> list[wire.Downward | wire.Event]:
+        """What the trainer has said since; call it when the socket is readable."""
+        return [] if self._lines is None or self._lines.ended else self._lines.read()
+
+    def tell(self, message: wire.Downward) -> None:
+        """Sends a message down; a trainer that can't hear will be noticed by its silence."""
+        if self._connection is None:
+            return
+        try:
+            self._connection.sendall(wire.encode(message))
+        except OSError:
+            return
+
+    def kill(self) -> None:
+        """Ends the trainer and whatever it started."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+    def last_words(self) -> str:
+        """The end of what it printed."""
+        return self._log.read_text(errors="replace")[-_LAST_WORDS:].strip()
