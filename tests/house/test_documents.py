@@ -1,0 +1,46 @@
+"""What the documents say is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from mmix.cli import app
+from mmix.cli.demonstration import specs
+from mmix.spec import document
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=[path.name for path in EXAMPLES])
+def test_every_example_is_a_valid_spec(path: Path) -> None:
+    assert document.load(path).training.epochs > 0
+
+
+def test_the_demo_is_what_the_digits_examples_say() -> None:
+    examples = [document.load(ROOT / "examples" / f"digits-{name}.yaml") for name in ("erm", "input", "manifold")]
+    assert specs() == examples
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z]+)\b", README, re.MULTILINE))
+    assert {"run", "test", "demo", "setup", "check"} <= named
+    assert named <= targets
+
+
+def test_every_command_is_in_the_readme() -> None:
+    commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert commands == {
+        "up", "demo", "train", "submit", "show", "leaderboard", "cancel", "data", "migrate", "schema",
+    }  # fmt: skip
+    assert [name for name in commands if f"mmix {name}" not in README] == []
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path}: {target}"
