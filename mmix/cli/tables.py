@@ -52,14 +52,20 @@ def columns_of(rows: Sequence[dict[str, Any]]) -> list[str]:
 def leaderboard_table(rows: Sequence[dict[str, Any]], *, columns: Sequence[str]) -> Table:
     """The leaderboard: mean ± standard deviation over n seeds."""
     table = Table(title="Leaderboard: mean ± standard deviation over n seeds, after the last epoch")
-    table.add_column("mixing")
-    table.add_column("data, model")
+    table.add_column("mixing", overflow="fold", min_width=14)
+    table.add_column("data, model", overflow="fold", min_width=7)
     table.add_column("n", justify="right")
     for name in columns:
-        table.add_column(heading(name), justify="right", no_wrap=True)
+        table.add_column(_in_two_lines(heading(name)), justify="right", no_wrap=True)
     for row in rows:
         table.add_row(row["label"], _setting(row["spec"]), str(row["n"]), *_cells(row["metrics"], columns))
     return table
+
+
+def _in_two_lines(words: str) -> str:
+    """Eighty columns are all that many terminals have."""
+    cut = words.find(" accuracy") if " accuracy" in words else words.rfind(" ")
+    return words if cut < 0 else f"{words[:cut]}\n{words[cut + 1 :]}"
 
 
 def _setting(spec: dict[str, Any]) -> str:
