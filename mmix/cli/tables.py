@@ -52,8 +52,8 @@ def columns_of(rows: Sequence[dict[str, Any]]) -> list[str]:
 def leaderboard_table(rows: Sequence[dict[str, Any]], *, columns: Sequence[str]) -> Table:
     """The leaderboard: mean ± standard deviation over n seeds."""
     table = Table(title="Leaderboard: mean ± standard deviation over n seeds, after the last epoch")
-    table.add_column("mixing", overflow="fold", min_width=14)
-    table.add_column("data, model", overflow="fold", min_width=7)
+    table.add_column("mixing", overflow="fold")
+    table.add_column("data, model", overflow="fold")
     table.add_column("n", justify="right")
     for name in columns:
         table.add_column(_in_two_lines(heading(name)), justify="right", no_wrap=True)
