@@ -45,6 +45,7 @@ class Client:
         tags: Sequence[str] = (),
         priority: int = 0,
         device: str = "any",
+        max_runtime_seconds: int | None = None,
         key: str | None = None,
     ) -> Json:
         """Creates an experiment.
@@ -57,6 +58,7 @@ class Client:
             "tags": list(tags),
             "priority": priority,
             "device": device,
+            "max_runtime_seconds": max_runtime_seconds,
         }
         headers = {} if key is None else {"Idempotency-Key": key}
         return self._call("POST", "/v1/experiments", json=body, headers=headers)

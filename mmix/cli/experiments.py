@@ -40,6 +40,9 @@ def submit(
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
     priority: Annotated[int, typer.Option(help="From -100 to 100; higher runs first.")] = 0,
     device: Annotated[str, typer.Option(help="any, cpu or cuda.")] = "any",
+    max_runtime: Annotated[
+        int | None, typer.Option(min=1, metavar="SECONDS", help="End a run that takes longer.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the runs until they have ended.")] = False,
     local: Annotated[
         bool, typer.Option("--local", help="Start an embedded service for the duration (implies --wait).")
@@ -52,7 +55,15 @@ def submit(
 
     asked, chosen = document.load(spec), parse_seeds(seeds)
     with _local_client() if local else _client() as client:
-        made = client.submit(asked, seeds=chosen, tags=tag or (), priority=priority, device=device, key=key)
+        made = client.submit(
+            asked,
+            seeds=chosen,
+            tags=tag or (),
+            priority=priority,
+            device=device,
+            max_runtime_seconds=max_runtime,
+            key=key,
+        )
         typer.echo(made["id"])
         if wait or local:
             _watch(client, [made])

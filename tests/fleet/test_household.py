@@ -111,9 +111,8 @@ def test_a_running_run_can_be_cancelled(client: Client, rows: Sessions) -> None:
     assert [attempt.outcome for attempt in _attempts(rows, run_id)] == ["cancelled"]
 
 
-def test_a_run_that_takes_too_long_fails_and_says_so(house: Household, client: Client) -> None:
-    body = {"spec": LONG.model_dump(mode="json"), "seeds": [0], "max_runtime_seconds": 3}
-    made = client._call("POST", "/v1/experiments", json=body)
+def test_a_run_that_takes_too_long_fails_and_says_so(client: Client) -> None:
+    made = client.submit(LONG, seeds=[0], max_runtime_seconds=3)
     failed = _ended(client, made["runs"][0]["id"], seconds=30)
     assert failed["failure"] == {
         "class": "timeout",
