@@ -11,33 +11,36 @@ import numpy as np
 import torch
 
 import mmix
-from mmix.data.dataset import Dataset
+from mmix.data.dataset import Dataset, Split
 from mmix.data.load import load
-from mmix.data.loader import Loader
+from mmix.data.loading import loader
 from mmix.errors import Diverged, SetupError
-from mmix.evaluation.attacks import attack
+from mmix.evaluation import artifacts
+from mmix.evaluation.assess import assess
+from mmix.evaluation.documents import Json
 from mmix.evaluation.metrics import metrics
 from mmix.evaluation.predict import predict
 from mmix.evaluation.selections import select
-from mmix.mixing.policy import policy
 from mmix.models.build import build
+from mmix.spec.evaluation import Evaluation, Noise, ood_metric
 from mmix.spec.experiment import ExperimentSpec, digest
 from mmix.training import checkpoint
-from mmix.training.criterion import criterion
-from mmix.training.loop import Epoch, Learner, train
-from mmix.training.optimiser import optimiser
+from mmix.training.learner import Learner, load_state, prepare, state
+from mmix.training.loop import Epoch, train
 from mmix.training.precision import repeatable
-
-Json = str | int | float | bool | None | dict[str, "Json"] | list["Json"]
 
 
 @dataclass(frozen=True)
 class Places:
-    """The folders of a run. Checkpoints are written to one, and read from it and from those in `resume`."""
+    """The folders of a run. Checkpoints are written to one, and read from it and from those in `resume`.
+
+    What `evaluation.artifacts` asks for is written to `artifacts`, where that is given.
+    """
 
     data: Path
     checkpoints: Path | None = None
     resume: tuple[Path, ...] = ()
+    artifacts: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,9 @@ def run(
     with repeatable(device=where, threads=threads):
         data = _on(where, load(spec.data, places.data))
         learner = _learner(spec, seed, data, where)
+        # Before training: hours must not end in a refusal that could have been the first word.
+        artifacts.check(spec.evaluation.artifacts, learner.model, data)
+        strange = _strange(spec.evaluation, places.data)
         identity = _identity(spec, seed, data)
         history, search = _resume(learner, identity, places)
         startup_seconds = time.perf_counter() - start
@@ -105,8 +111,18 @@ def run(
             if places.checkpoints is not None:
                 yield _save(places.checkpoints, learner, history, identity)
         results = select(history)
-        results["last"] |= attack(learner.model, data.test, data.statistics, spec.evaluation.attacks)
-        yield Finished(results, _provenance(spec, data, learner, startup_seconds))
+        found = assess(
+            learner.model,
+            data,
+            spec,
+            seed=seed,
+            strange=strange,
+            folder=places.artifacts,
+        )
+        results["last"] |= found.results
+        provenance = _provenance(spec, data, learner, startup_seconds)
+        written: list[Json] = [path.name for path in found.written]
+        yield Finished(results, provenance | {"diagnostics": found.diagnostics, "artifacts": written})
 
 
 def _device(name: str) -> torch.device:
@@ -118,30 +134,35 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def _strange(wanted: Evaluation, folder: Path) -> dict[str, Split]:
+    """The test splits of the other data sets that the spec names, under their metrics' names.
+
+    Raises: DataMissing or DataBroken where one of them can't be used.
+    """
+    others = [each for each in wanted.ood if not isinstance(each, Noise)]
+    return {ood_metric(each): load(each, folder).test for each in others}
+
+
 def _on(device: torch.device, data: Dataset) -> Dataset:
     """The data set with what evaluation reads on the device; the loader takes the training split there."""
-    return replace(data, test=data.test.to(device), statistics=data.statistics.to(device))
+    return replace(
+        data,
+        test=data.test.to(device),
+        validation=data.validation and data.validation.to(device),
+        statistics=data.statistics.to(device),
+    )
 
 
 def _learner(spec: ExperimentSpec, seed: int, data: Dataset, device: torch.device) -> Learner:
-    model = build(spec.model, shape=data.shape, classes=len(data.classes), seed=seed).to(device)
-    return Learner(
-        spec=spec.training,
+    classes = len(data.classes)
+    return prepare(
+        spec,
         seed=seed,
+        model=build(spec.model, shape=data.shape, classes=classes, seed=seed).to(device),
+        loader=loader(data, spec.data, batch_size=spec.training.batch_size, seed=seed, device=device),
+        shape=data.shape,
+        classes=classes,
         device=device,
-        model=model,
-        optimiser=optimiser(spec.training.optimiser, model.parameters()),
-        criterion=criterion(spec.training.loss),
-        policy=policy(spec.mixing),
-        loader=Loader(
-            data.train,
-            data.statistics,
-            batch_size=spec.training.batch_size,
-            crop_padding=spec.data.crop_padding,
-            flip=spec.data.flip,
-            seed=seed,
-            device=device,
-        ),
     )
 
 
@@ -157,7 +178,7 @@ def _resume(
     search = checkpoint.newest(folders, identity=identity)
     if search.checkpoint is None:
         return [], search
-    checkpoint.restore(search.checkpoint, model=learner.model, optimiser=learner.optimiser)
+    load_state(learner, search.checkpoint.tensors)
     return list(search.checkpoint.history), search
 
 
@@ -167,15 +188,14 @@ def _measured(epoch: Epoch, learner: Learner, data: Dataset) -> dict[str, float]
     if not all(map(math.isfinite, measured.values())):
         raise Diverged(f"the test loss of epoch {epoch.number} is no number: lower training.optimiser.lr")
     trained = {"train_loss": epoch.loss, "train_accuracy_weighted": epoch.accuracy, "lr": epoch.lr}
-    return trained | measured
+    return trained | epoch.mixing | measured
 
 
 def _save(folder: Path, learner: Learner, history: Sequence[dict[str, float]], identity: checkpoint.Identity) -> Saved:
     path, sha256 = checkpoint.save(
         folder,
         epoch=len(history),
-        model=learner.model,
-        optimiser=learner.optimiser,
+        tensors=state(learner),
         history=history,
         identity=identity,
     )

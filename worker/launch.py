@@ -115,6 +115,7 @@ class Supervision:
             threads=self._workplace.threads,
             data=str(self._workplace.data),
             checkpoints=str(self._folder(lease.attempt) / "checkpoints"),
+            artifacts=str(self._folder(lease.attempt) / "artifacts"),
             resume=[str(self._folder(n) / "checkpoints") for n in range(lease.attempt - 1, 0, -1)],
             deadline=self._deadline,
         )

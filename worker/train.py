@@ -72,6 +72,7 @@ def train(supervisor: Supervisor, order: wire.Begin) -> None:
     places = laboratory.Places(
         data=Path(order.data),
         checkpoints=Path(order.checkpoints),
+        artifacts=Path(order.artifacts),
         resume=tuple(Path(folder) for folder in order.resume),
     )
     spec = ExperimentSpec.model_validate(order.spec)

@@ -23,6 +23,7 @@ class Begin:
     threads: int
     data: str
     checkpoints: str
+    artifacts: str
     resume: list[str]
     deadline: float
 

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from mmix.cli import admin, data, experiments, service, train
+from mmix.cli import admin, data, experiments, model, service, train
 from mmix.errors import MmixError, SpecError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command()(experiments.show)
 app.command()(experiments.leaderboard)
 app.command()(experiments.cancel)
 app.add_typer(data.app, name="data")
+app.add_typer(model.app, name="model")
 app.command()(admin.migrate)
 app.command()(admin.schema)
 

@@ -1,9 +1,11 @@
 """`mmix data list` and `mmix data prepare`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from mmix.data.kinds import Kind
 
 app = typer.Typer(help="Data sets on this machine.", no_args_is_help=True)
 
@@ -30,10 +32,11 @@ def list_data() -> None:
 
 @app.command()
 def prepare(
-    kind: Annotated[Literal["digits", "cifar10", "folder"], typer.Argument(help="Which kind of data.")],
+    kind: Annotated[Kind, typer.Argument(help="Which kind of data.")],
     name: Annotated[str | None, typer.Argument(help="The name to register a folder under.")] = None,
     source: Annotated[
-        Path | None, typer.Option("--from", help="A folder with train/<class>/ and test/<class>/.")
+        Path | None,
+        typer.Option("--from", help="The published archive, or train/<class>/ and test/<class>/."),
     ] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch it from its publisher.")] = False,
 ) -> None:

@@ -1,17 +1,21 @@
 """What a data set is once it lies in memory."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
 from torch import Tensor
 
+from mmix.data.gaussian_mixture import BayesRule
+from mmix.data.pixels import Statistics as Statistics  # a data set's statistics are looked for here
+from mmix.data.pixels import unit
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images and labels. x: (N, C, H, W), uint8. y: (N,), int64 in 0..K-1."""
+    """Samples and labels. x: images (N, C, H, W), uint8, or points (N, D), float32. y: (N,), int64 in 0..K-1."""
 
     x: Tensor
     y: Tensor
@@ -19,26 +23,35 @@ class Split:
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) of every image, or (D,) of every point."""
+        return tuple(self.x.shape[1:])
+
     def to(self, device: torch.device | str) -> Self:
         """The same split on a device."""
-        return type(self)(x=self.x.to(device), y=self.y.to(device))
+        return replace(self, x=self.x.to(device), y=self.y.to(device))
 
+    def take(self, chosen: Tensor) -> Self:
+        """The chosen samples in the order given. chosen: (M,), int64."""
+        return replace(self, x=self.x[chosen], y=self.y[chosen])
 
-@dataclass(frozen=True, eq=False)
-class Statistics:
-    """By what images are normalised. mean, std: (C,), on the 0..1 scale of pixels."""
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The split in order, as it is: neither augmented nor normalised.
 
-    mean: Tensor
-    std: Tensor
-
-    def to(self, device: torch.device | str) -> Self:
-        """The same statistics on a device."""
-        return type(self)(mean=self.mean.to(device), std=self.std.to(device))
+        x: images (B, C, H, W), float32 in [0, 1], channels_last; or points (B, D), float32. y: (B,), int64.
+        """
+        for start in range(0, len(self), size):
+            x, y = self.x[start : start + size], self.y[start : start + size]
+            yield (unit(x).contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x), y
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set. `checksum` is the SHA-256 of all pixels and labels, before a subset was taken."""
+    """A data set. `checksum` is the SHA-256 of all pixels or points and labels, before anything was set aside.
+
+    `validation` is there where the spec asks for it, `rule` where the best possible predictions are known.
+    """
 
     name: str
     train: Split
@@ -46,16 +59,17 @@ class Dataset:
     classes: tuple[str, ...]
     statistics: Statistics
     checksum: str
+    validation: Split | None = None
+    rule: BayesRule | None = None
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of every image."""
-        channels, height, width = self.train.x.shape[1:]
-        return channels, height, width
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) of every image, or (D,) of every point."""
+        return self.train.shape
 
 
 def checksum(splits: Sequence[Split]) -> str:
-    """SHA-256 over shapes, pixels and labels of the splits in turn, as 64 hexadecimal digits."""
+    """SHA-256 over shapes, pixels or points, and labels of the splits in turn, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for split in splits:
         digest.update(str(tuple(split.x.shape)).encode())

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmix.data import cifar10, digits, folder, images, packed
+from mmix.data import archives, digits, folder, images, packed, tiny_imagenet
+from mmix.data.catalogue import ARCHIVES, Archive
 from mmix.errors import DataError
 
 
@@ -23,21 +24,42 @@ def listing(data_folder: Path) -> list[Listed]:
     """All data sets that are known or registered here. Sizes are read, pixels are not verified."""
     registered = data_folder / "folder"
     names = sorted(path.name for path in registered.iterdir() if path.is_dir()) if registered.is_dir() else []
-    folders = [_found(f"folder:{name}", folder.place_of(name, data_folder)) for name in names]
-    return [_digits(), _cifar10(data_folder / "cifar10"), *folders]
+    return [
+        Listed("digits", "scikit-learn", digits.TRAIN_IMAGES, digits.TEST_IMAGES, 10, "ready"),
+        *[Listed(name, "drawn from data.seed", None, None, None, "ready") for name in ("gaussian_mixture", "spirals")],
+        *[_archive(archive, data_folder / archive.kind) for archive in ARCHIVES],
+        _tiny_imagenet(data_folder / "tiny_imagenet"),
+        _imagenet(data_folder / "imagenet"),
+        *[_found(f"folder:{name}", folder.place_of(name, data_folder)) for name in names],
+    ]
 
 
-def _digits() -> Listed:
-    return Listed("digits", "scikit-learn", digits.TRAIN_IMAGES, digits.TEST_IMAGES, 10, "ready")
-
-
-def _cifar10(place: Path) -> Listed:
-    if (place / cifar10.ARCHIVE).is_dir():
-        return Listed("cifar10", str(place / cifar10.ARCHIVE), 50_000, 10_000, 10, "ready")
+def _archive(archive: Archive, place: Path) -> Listed:
+    root = archives.find(archive, place)
+    if root is not None:
+        sizes = archive.train_images, archive.test_images, len(archive.classes)
+        return Listed(archive.kind, str(root / archive.parts[0]), *sizes, "ready")
     if not place.is_dir():
-        state = "missing: run `mmix data prepare cifar10 --download` or `... --from DIR`"
-        return Listed("cifar10", str(place), None, None, None, state)
-    return _found("cifar10", place)
+        return _missing(archive.kind, place, f"run `mmix data prepare {archive.kind} --download` or `... --from DIR`")
+    return _found(archive.kind, place)
+
+
+def _tiny_imagenet(place: Path) -> Listed:
+    if not place.is_dir():
+        return _missing("tiny_imagenet", place, "run `mmix data prepare tiny_imagenet --from DIR`")
+    if (place / tiny_imagenet.FOLDER).is_dir() or (place / "wnids.txt").is_file():
+        return Listed("tiny_imagenet", str(place), None, None, None, "ready, not packed")
+    return _found("tiny_imagenet", place)
+
+
+def _imagenet(place: Path) -> Listed:
+    if not all((place / split).is_dir() for split in ("train", "val")):
+        return _missing("imagenet", place, "put its train/ and val/ there, or make it a link to where they lie")
+    return Listed("imagenet", str(place), None, None, len(images.folders(place / "train")), "ready, streamed")
+
+
+def _missing(name: str, place: Path, remedy: str) -> Listed:
+    return Listed(name, str(place), None, None, None, f"missing: {remedy}")
 
 
 def _found(name: str, place: Path) -> Listed:

@@ -1,9 +1,22 @@
-"""From stored pixels to what a network sees; training, evaluation and attacks share these two steps."""
+"""From what is stored to what a network sees; training, evaluation and attacks share these two steps."""
+
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from mmix.data.dataset import Statistics
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """By what samples are normalised. mean, std: (C,), on the 0..1 scale of pixels; (D,) for points."""
+
+    mean: Tensor
+    std: Tensor
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same statistics on a device."""
+        return type(self)(mean=self.mean.to(device), std=self.std.to(device))
 
 
 def unit(pixels: Tensor) -> Tensor:
@@ -12,5 +25,9 @@ def unit(pixels: Tensor) -> Tensor:
 
 
 def normalise(x: Tensor, statistics: Statistics) -> Tensor:
-    """x: (B, C, H, W) in [0, 1]; with the mean taken off and divided by the deviation. All on one device."""
-    return (x - statistics.mean[:, None, None]) / statistics.std[:, None, None]
+    """x: (B, C, H, W) in [0, 1], or points (B, D); with the mean taken off and divided by the deviation.
+
+    All on one device.
+    """
+    shape = (-1,) + (1,) * (x.dim() - 2)
+    return (x - statistics.mean.view(shape)) / statistics.std.view(shape)

@@ -1,43 +1,50 @@
 """Brings data sets to this machine: what `mmix data prepare` does."""
 
-import shutil
-import tempfile
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import assert_never
 
 from pydantic import ValidationError
 
-from mmix.data import cifar10, folder, images, packed
+from mmix.data import archives, folder, images, packed, published, tiny_imagenet
+from mmix.data.catalogue import ARCHIVES, Archive
 from mmix.data.dataset import checksum
 from mmix.data.images import Images
-from mmix.data.torchvision_import import torchvision
-from mmix.errors import DataBroken, DataError, DataMissing, SpecError
+from mmix.data.kinds import Kind
+from mmix.errors import DataBroken, DataError, SpecError
 from mmix.spec.data import Folder
-
-Kind = Literal["digits", "cifar10", "folder"]
 
 
 def prepare(kind: Kind, name: str | None, *, source: Path | None, download: bool, data_folder: Path) -> str:
     """Does what one call of `mmix data prepare` asks for; returns a line that says what lies where.
 
-    Raises: SpecError where the request makes no sense, and what the three functions below raise.
+    Raises: SpecError where the request makes no sense, and what the functions below raise.
     """
     match kind:
-        case "digits":
-            raise SpecError("digits come with scikit-learn: there is nothing to prepare")
-        case "cifar10":
+        case "digits" | "gaussian_mixture" | "spirals":
+            raise SpecError(f"{kind} needs no files: there is nothing to prepare")
+        case "imagenet":
+            place = data_folder / kind
+            raise SpecError(
+                f"imagenet is read where it lies: put its train/ and val/ into {place}, or make that a link"
+            )
+        case "cifar10" | "cifar100" | "svhn" | "mnist" | "fashion_mnist":
+            archive = next(archive for archive in ARCHIVES if archive.kind == kind)
             if download == (source is not None):
-                raise SpecError("say where CIFAR-10 comes from: either `--from DIR` or `--download`")
-            return download_cifar10(data_folder) if source is None else prepare_cifar10(source, data_folder)
+                raise SpecError(f"say where {archive.title} comes from: either `--from DIR` or `--download`")
+            return _download(archive, data_folder) if source is None else _archive(archive, source, data_folder)
+        case "tiny_imagenet":
+            if source is None or download:
+                raise SpecError("tiny_imagenet can't be downloaded: `mmix data prepare tiny_imagenet --from DIR`")
+            return _pack(tiny_imagenet.read(source), data_folder / kind / packed.FILE)
         case "folder":
             if name is None or source is None or download:
                 raise SpecError("a folder needs both: `mmix data prepare folder NAME --from DIR`")
-            return prepare_folder(name, source, data_folder)
+            return _folder(name, source, data_folder)
         case _:
             assert_never(kind)
 
 
-def prepare_folder(name: str, source: Path, data_folder: Path) -> str:
+def _folder(name: str, source: Path, data_folder: Path) -> str:
     """Registers a folder of images under a name: reads every image and packs them into one file.
 
     Raises: SpecError where the name can't be used, DataMissing or DataBroken where the images can't,
@@ -49,51 +56,31 @@ def prepare_folder(name: str, source: Path, data_folder: Path) -> str:
         raise SpecError(
             f"{name!r} can't name a data set: use lower-case letters, digits, '-' and '_', 64 at most"
         ) from error
-    target = folder.place_of(name, data_folder) / packed.FILE
-    return _pack(images.read(source), target)
+    return _pack(images.read(source), folder.place_of(name, data_folder) / packed.FILE)
 
 
-def prepare_cifar10(source: Path, data_folder: Path) -> str:
-    """Packs CIFAR-10 from torchvision's archive or from a folder of images.
+def _archive(archive: Archive, source: Path, data_folder: Path) -> str:
+    """Packs a published data set from torchvision's archive or from a folder of images.
 
     Raises: DataMissing or DataBroken where the source can't be used, DataError where other data lie there
         already. In all these cases nothing is written.
     """
-    found = _cifar10(source)
-    cifar10.check_classes(found, source)
-    return _pack(found, data_folder / "cifar10" / packed.FILE)
+    return _pack(published.read(archive, source), data_folder / archive.kind / packed.FILE)
 
 
-def download_cifar10(data_folder: Path) -> str:
-    """Fetches torchvision's archive of CIFAR-10 (170 MB) and verifies it.
+def _download(archive: Archive, data_folder: Path) -> str:
+    """Fetches torchvision's archive and verifies it.
 
-    Raises: DataMissing where it can't be fetched, DataBroken where what came isn't CIFAR-10. Nothing is left
-        behind in these cases.
+    Raises: DataMissing where it can't be fetched, DataBroken where what came, or what lies there, is another.
+        Nothing is left behind in these cases.
     """
-    target = data_folder / "cifar10" / cifar10.ARCHIVE
+    place = data_folder / archive.kind
+    target = place / archive.parts[0]
     if target.exists():
-        cifar10.archive(target.parent)
+        published.read(archive, place)
         return f"{target} is there already and whole; nothing was written"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".download-", dir=target.parent) as part:
-        try:
-            torchvision("datasets").CIFAR10(part, download=True)
-        except (OSError, RuntimeError) as error:
-            raise DataMissing(
-                f"CIFAR-10 couldn't be downloaded ({error}): try again, "
-                "or run `mmix data prepare cifar10 --from DIR` with a copy that you have"
-            ) from error
-        cifar10.archive(Path(part))
-        shutil.move(Path(part) / cifar10.ARCHIVE, target)
-    return f"{target}: CIFAR-10, 50000 training and 10000 test images"
-
-
-def _cifar10(source: Path) -> Images:
-    if source.name == cifar10.ARCHIVE:
-        return cifar10.archive(source.parent)
-    if (source / cifar10.ARCHIVE).is_dir():
-        return cifar10.archive(source)
-    return images.read(source)
+    archives.download(archive, place)
+    return f"{target}: {archive.title}, {archive.train_images} training and {archive.test_images} test images"
 
 
 def _pack(found: Images, target: Path) -> str:

@@ -36,3 +36,16 @@ def brier(log_probabilities: Tensor, y: Tensor) -> float:
     probabilities = log_probabilities.exp()
     target = F.one_hot(y, probabilities.shape[1])
     return (probabilities - target).square().sum(1).mean().item()
+
+
+def top5_error(logits: Tensor, y: Tensor) -> float:
+    """The share of samples whose label is not among the five likeliest classes, in [0, 1].
+
+    logits: (N, K), with K above 5. y: (N,), int64.
+    """
+    return (logits.topk(5, dim=1).indices != y[:, None]).all(1).double().mean().item()
+
+
+def tempered_nll(logits: Tensor, y: Tensor, *, temperature: float) -> float:
+    """The NLL of logits / temperature in nats, at least 0. logits: (N, K). y: (N,), int64."""
+    return nll(F.log_softmax(logits.double() / temperature, dim=1), y)

@@ -5,7 +5,26 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["init", "subset", "order", "crop", "flip", "layer", "lam", "partner"]
+Purpose = Literal[
+    "init",
+    "points",
+    "validation",
+    "subset",
+    "label_noise",
+    "order",
+    "second_order",
+    "crop",
+    "flip",
+    "layer",
+    "lam",
+    "partner",
+    "patch",
+    "dropout",
+    "attack",
+    "deformation",
+    "ood",
+    "mmlb",
+]
 
 
 def generator(*, seed: int, purpose: Purpose, epoch: int, group: int = 0) -> np.random.Generator:

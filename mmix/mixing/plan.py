@@ -1,45 +1,83 @@
-"""What is decided about the mixing of one batch: where, how much, and with whom."""
+"""What is decided about the mixing of one batch: where, how, and whose labels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
+from torch.nn import functional as F
 
-from mmix.mixing.blend import blend
+from mmix.mixing.blend import Blend
+
+Operator = Callable[[Tensor], Tensor]
+"""(B, ...) -> (B, ...), or from two batches of B to one: (2B, ...) -> (B, ...)."""
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
-"""(logits (B, K), labels (B,)) -> the loss of each sample (B,)."""
+"""(logits (B, K), label distributions (B, K)) -> the loss of each sample (B,)."""
+
+
+def unchanged(x: Tensor) -> Tensor:
+    """The operator that does nothing."""
+    return x
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The mixing of one batch. lam: () or (B,) in [0, 1]. partner: (B,), int64, a permutation of 0..B-1."""
+    """The mixing of one batch; as it stands, `Plan()`, it mixes nothing.
 
-    layer: int
-    lam: Tensor
-    partner: Tensor
+    `state` acts on the state at each of `layers`, `label` on the one-hot labels. With `stop_gradient` no gradient
+    passes below the deepest of the layers; at layer 0 nothing that learns lies below, so nothing changes there.
+    """
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """x: (B, ...), any float dtype; mixed, in the same dtype."""
-        return blend(x, lam=self.lam, partner=self.partner)
+    layers: tuple[int, ...] = ()
+    state: Operator = unchanged
+    label: Operator = unchanged
+    smoothing: float = 0.0
+    stop_gradient: bool = False
+
+    @property
+    def last_point_used(self) -> int:
+        """The deepest layer that is mixed; 0 where none is."""
+        return max((0, *self.layers))  # `default=0` would break a compiled graph
+
+    def at(self, point: int, x: Tensor) -> Tensor:
+        """The state at a mix point, mixed there if the plan says so. x: (B, ...), any float dtype, kept."""
+        # Not `point in self.layers`: compiled, that is False for a layer that became symbolic, and nothing is mixed.
+        if not any(point == layer for layer in self.layers):
+            return x
+        mixed = self.state(x)
+        return mixed.detach() if self.stop_gradient and point == self.last_point_used else mixed
 
     def loss(self, criterion: Criterion, logits: Tensor, y: Tensor) -> Tensor:
-        """The batch's mean loss against both labels of each mixture, weighted by lam.
+        """The batch's mean loss at the mixed and smoothed labels.
 
-        For a criterion that is linear in its target (`ce` and `bce` are) this is the loss at the mixed label.
-        logits: (B, K). y: (B,), int64.
+        logits: (B, K). y: (B,), int64, or (2B,) where two batches were mixed into one.
         """
-        return self._weighted(criterion(logits, y), criterion(logits, y[self.partner])).mean()
+        classes = logits.shape[1]
+        target = (1 - self.smoothing) * self._labels(y, classes) + self.smoothing / classes
+        return criterion(logits, target).mean()
 
     def accuracy(self, logits: Tensor, y: Tensor) -> Tensor:
-        """The share of the label mass that the predictions hit, in [0, 1].
+        """The share of the label mass, before smoothing, that the predictions hit, in [0, 1].
 
-        logits: (B, K). y: (B,), int64.
+        logits: (B, K). y: (B,), int64, or (2B,) where two batches were mixed into one.
         Differs: the authors' code compares with the labels of the unmixed images, which says nothing.
         """
-        predicted = logits.argmax(1)
-        hits, partner_hits = predicted == y, predicted == y[self.partner]
-        return self._weighted(hits.to(self.lam.dtype), partner_hits.to(self.lam.dtype)).mean()
+        return self._labels(y, logits.shape[1]).gather(1, logits.argmax(1, keepdim=True)).mean()
 
-    def _weighted(self, own: Tensor, partners: Tensor) -> Tensor:
-        return self.lam * own + (1 - self.lam) * partners
+    def _labels(self, y: Tensor, classes: int) -> Tensor:
+        return self.label(F.one_hot(y, classes).float())
+
+
+def blending(*layers: int, lam: Tensor, partner: Tensor, stop_gradient: bool = False) -> Plan:
+    """The plan that blends states at each of the layers with the same lambda and partners.
+
+    Labels are blended as often as states, so that a label stays the share of each source in the state: with more
+    than one layer, the partner's partner has a share too. For a linear network this is exact.
+    lam: () or (B,) in [0, 1]. partner: (B,), int64; in 0..B-1 for a batch mixed with itself, in B..2B-1 for two.
+    """
+    return Plan(
+        layers=layers,
+        state=Blend(lam, partner),
+        label=Blend(lam, partner, times=len(layers)),
+        stop_gradient=stop_gradient,
+    )

@@ -1,71 +1,101 @@
-"""How a method draws its plans: which layer, how much, with whom, for every batch of an epoch."""
+"""From a mixing method's spec to what draws its plans, for every batch of an epoch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import assert_never
+from typing import Protocol, assert_never
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from mmix.mixing.draw import generator
+from mmix.errors import SpecError
+from mmix.mixing.confmix import ConfMixing, Pending
+from mmix.mixing.cut import CutMixing, Cutting
+from mmix.mixing.mixup import Mixup, Plain
 from mmix.mixing.plan import Plan
-from mmix.spec.mixing import Erm, InputMixup, ManifoldMixup, Mixing, Sharing, layers_of
+from mmix.mixing.tables import Tables
+from mmix.spec.mixing import (
+    ConfMix,
+    CutMix,
+    Cutout,
+    Erm,
+    InputMixup,
+    LabelSmoothing,
+    ManifoldMixup,
+    Mixing,
+    layers_of,
+)
+
+Draw = Plan | Pending
+"""A batch's plan, or one that waits for the network's confidence in its samples."""
 
 
-@dataclass(frozen=True)
-class Policy:
-    """One layer of `layers` a batch, uniformly; lambda ~ Beta(alpha, alpha) for each batch or each sample.
+class Policy(Protocol):
+    """How a method draws; a pure function of the tables, which are one of the seed and the epoch."""
 
-    Source: the authors' code, supervised/utils.py (lambda, permutation) and models/preresnet.py (layer).
+    def epoch(self, tables: Tables) -> Sequence[Draw]:
+        """The draws of all batches of one epoch."""
+
+
+def policy(mixing: Mixing, *, shape: tuple[int, ...], classes: int, epochs: int) -> Policy:
+    """The policy of a mixing method on samples of this shape.
+
+    Raises: SpecError where the method can't be had, or not on images of this size.
     """
-
-    layers: tuple[int, ...]
-    alpha: float
-    sharing: Sharing
-
-    def epoch(
-        self, *, seed: int, epoch: int, sizes: Sequence[int], device: torch.device | str = "cpu"
-    ) -> tuple[Plan, ...]:
-        """The plans of all batches of one epoch, whose sizes are `sizes`; a pure function of its arguments.
-
-        Layer, lambda and partner come from tables of their own: a change to one leaves the others alone.
-        """
-        layers = self._layers(seed, epoch, len(sizes))
-        lams = self._lams(seed, epoch, sizes, device)
-        partners = _partners(seed, epoch, sizes, device)
-        return tuple(map(Plan, layers, lams, partners))
-
-    def _layers(self, seed: int, epoch: int, batches: int) -> list[int]:
-        places = generator(seed=seed, purpose="layer", epoch=epoch).integers(len(self.layers), size=batches)
-        return [self.layers[place] for place in places]
-
-    def _lams(self, seed: int, epoch: int, sizes: Sequence[int], device: torch.device | str) -> Sequence[Tensor]:
-        match self.sharing:
-            case "batch":
-                return self._beta(seed, epoch, len(sizes)).to(device).unbind()
-            case "sample":
-                return torch.split(self._beta(seed, epoch, sum(sizes)).to(device), list(sizes))
-            case _:
-                assert_never(self.sharing)
-
-    def _beta(self, seed: int, epoch: int, count: int) -> Tensor:
-        draw = generator(seed=seed, purpose="lam", epoch=epoch)
-        return torch.from_numpy(draw.beta(self.alpha, self.alpha, size=count).astype(np.float32))
-
-
-def policy(mixing: Mixing) -> Policy | None:
-    """The policy of a mixing method; None where nothing is mixed."""
     match mixing:
         case Erm():
-            return None
-        case InputMixup() | ManifoldMixup():
-            return Policy(layers=layers_of(mixing), alpha=mixing.alpha, sharing=mixing.sharing)
+            return Plain()
+        case LabelSmoothing():
+            return Plain(smoothing=mixing.smoothing)
+        case InputMixup():
+            return Mixup(layers_of(mixing), mixing.alpha, epochs, mixing.sharing, mixing.pairing)
+        case ManifoldMixup():
+            return _manifold_mixup(mixing, epochs)
+        case ConfMix():
+            return ConfMixing(mixing.layers, mixing.warmup_epochs, mixing.scale, classes, mixing.confidence)
+        case CutMix():
+            return CutMixing(_sides(shape), mixing.alpha, mixing.probability, mixing.sharing, epochs)
+        case Cutout():
+            return _cutout(mixing, _sides(shape))
         case _:
             assert_never(mixing)
 
 
-def _partners(seed: int, epoch: int, sizes: Sequence[int], device: torch.device | str) -> Sequence[Tensor]:
-    draw = generator(seed=seed, purpose="partner", epoch=epoch)
-    table = np.concatenate([draw.permutation(size) for size in sizes]) if sizes else np.empty(0, np.int64)
-    return torch.split(torch.from_numpy(table).to(device), list(sizes))
+def takes_two_batches(mixing: Mixing) -> bool:
+    """Whether partners come from a second batch, which the network then sees together with the first.
+
+    Both halves go through the network as one batch of 2B until the mixing layer: batch normalisation below it takes
+    its statistics from all 2B samples, above it from the B mixed ones. Hence lambda = 1 isn't plain training here.
+    """
+    return isinstance(mixing, InputMixup | ManifoldMixup) and mixing.pairing == "two_batches"
+
+
+def remembers_confidence(mixing: Mixing) -> bool:
+    """Whether each sample's confidence is kept from one epoch to the next."""
+    return isinstance(mixing, ConfMix) and mixing.confidence == "epoch"
+
+
+def _manifold_mixup(mixing: ManifoldMixup, epochs: int) -> Mixup:
+    if mixing.pairing == "two_batches" and mixing.layers_per_batch > 1:
+        raise SpecError(
+            f"mixing.layers_per_batch is {mixing.layers_per_batch}, but two batches are merged at the first layer "
+            "where they are mixed: set it to 1, or mixing.pairing to 'shuffle'"
+        )
+    return Mixup(
+        layers=mixing.layers,
+        alpha=mixing.alpha,
+        epochs=epochs,
+        sharing=mixing.sharing,
+        pairing=mixing.pairing,
+        layers_per_batch=mixing.layers_per_batch,
+        stop_gradient=mixing.stop_gradient,
+    )
+
+
+def _cutout(mixing: Cutout, sides: tuple[int, int]) -> Cutting:
+    if mixing.size > min(sides):
+        raise SpecError(
+            f"mixing.size is {mixing.size}, but this data set's images are {sides[0]} x {sides[1]} pixels: "
+            f"choose 1 to {min(sides)}"
+        )
+    return Cutting(sides, mixing.size)
+
+
+def _sides(shape: tuple[int, ...]) -> tuple[int, int]:
+    _, height, width = shape
+    return height, width

@@ -7,20 +7,27 @@ import torch
 
 from mmix.errors import SpecError
 from mmix.mixing.draw import torch_seed
-from mmix.models.convnet import SMALLEST, convnet
+from mmix.models.bottleneck_mlp import bottleneck_mlp
+from mmix.models.convnet import convnet
+from mmix.models.gru import gru
+from mmix.models.hooked import Hooked
 from mmix.models.mlp import mlp
 from mmix.models.preact_resnet import preact_resnet
 from mmix.models.staged import Staged
-from mmix.spec.model import Convnet, Mlp, Model, PreActResNet
+from mmix.models.torchvision_network import torchvision_network
+from mmix.models.wide_resnet import wide_resnet
+from mmix.spec.model import BottleneckMlp, Convnet, Gru, Mlp, Model, PreActResNet, Torchvision, WideResNet
+
+Network = Staged | Hooked
 
 
-def build(model: Model, *, shape: tuple[int, int, int], classes: int, seed: int) -> Staged:
-    """The network for images of shape (C, H, W). Its weights depend on nothing but the arguments.
+def build(model: Model, *, shape: tuple[int, ...], classes: int, seed: int) -> Network:
+    """The network for samples of this shape, (C, H, W) or (D,). Its weights depend on nothing but the arguments.
 
     All methods of one seed start from identical weights, whatever they draw later; torch's global generator
-    is left as it was. Weights are drawn by torch's defaults, as in the authors' code.
+    is left as it was. Weights are drawn by torch's and torchvision's defaults, as in the authors' code.
 
-    Raises: SpecError where the images are too small for the network.
+    Raises: SpecError where the network can't read such samples, or a named module can't be a mix point.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed=seed, purpose="init"))
@@ -29,23 +36,49 @@ def build(model: Model, *, shape: tuple[int, int, int], classes: int, seed: int)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def _network(model: Model, shape: tuple[int, int, int], classes: int) -> Staged:
+def _network(model: Model, shape: tuple[int, ...], classes: int) -> Network:
     match model:
         case Mlp():
-            return mlp(inputs=math.prod(shape), hidden=model.hidden, classes=classes)
+            inputs = math.prod(shape)
+            return mlp(inputs=inputs, hidden=model.hidden, activation=model.activation, classes=classes)
+        case BottleneckMlp():
+            return bottleneck_mlp(
+                inputs=math.prod(shape),
+                before=model.before,
+                width=model.width,
+                after=model.after,
+                activation=model.activation,
+                norm=model.norm,
+                classes=classes,
+            )
         case Convnet():
-            _check_size(shape)
-            return convnet(shape=shape, classes=classes)
+            return convnet(shape=_image(model, shape), classes=classes)
         case PreActResNet():
-            return preact_resnet(depth=model.depth, width=model.width, channels=shape[0], classes=classes)
+            return preact_resnet(
+                depth=model.depth,
+                width=model.width,
+                channels=_image(model, shape)[0],
+                classes=classes,
+                stem_stride=model.stem_stride,
+                final_norm=model.final_norm,
+            )
+        case WideResNet():
+            channels = _image(model, shape)[0]
+            return wide_resnet(depth=model.depth, widen=model.widen, channels=channels, classes=classes)
+        case Gru():
+            return gru(shape=_image(model, shape), hidden=model.hidden, layers=model.layers, classes=classes)
+        case Torchvision():
+            return torchvision_network(model, shape=_image(model, shape), classes=classes)
         case _:
             assert_never(model)
 
 
-def _check_size(shape: tuple[int, int, int]) -> None:
-    _, height, width = shape
-    if min(height, width) < SMALLEST:
+def _image(model: Model, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Raises: SpecError where the samples are no images."""
+    if len(shape) != 3:
         raise SpecError(
-            f"model.kind is 'convnet', which needs images of at least {SMALLEST} x {SMALLEST} pixels; "
-            f"this data set's are {height} x {width}: choose 'mlp' or 'preact_resnet'"
+            f"model.kind is {model.kind!r}, which reads images; this data set's samples have the shape {shape}: "
+            "choose 'mlp' or 'bottleneck_mlp'"
         )
+    channels, height, width = shape
+    return channels, height, width

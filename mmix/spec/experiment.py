@@ -7,10 +7,10 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from mmix.spec.data import Data
+from mmix.spec.data import Data, has_pixels, is_resident
 from mmix.spec.evaluation import Evaluation
-from mmix.spec.mixing import Mixing, layers_of
-from mmix.spec.model import Model, last_point
+from mmix.spec.mixing import ConfMix, Mixing, layers_of, needs_pixels
+from mmix.spec.model import Model, last_point, needs_images
 from mmix.spec.optimisation import Training
 from mmix.spec.part import Part
 
@@ -41,6 +41,42 @@ class ExperimentSpec(Part):
                     "last": last,
                     "outside": ", ".join(map(str, outside)),
                 },
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _points_are_no_images(self) -> Self:
+        if has_pixels(self.data):
+            return self
+        wrong = [
+            ("mixing.kind", self.mixing.kind, "a method without patches", needs_pixels(self.mixing)),
+            ("model.kind", self.model.kind, "mlp or bottleneck_mlp", needs_images(self.model)),
+            ("evaluation.attacks", self.evaluation.attacks, "an empty list", bool(self.evaluation.attacks)),
+            (
+                "evaluation.deformations",
+                self.evaluation.deformations,
+                "an empty list",
+                bool(self.evaluation.deformations),
+            ),
+            ("evaluation.ood", self.evaluation.ood, "an empty list", bool(self.evaluation.ood)),
+        ]
+        for field, given, allowed, refused in wrong:
+            if refused:
+                raise PydanticCustomError(
+                    "needs_pixels",
+                    "{data} are points in the plane, and this needs pixels",
+                    {"field": field, "given": given, "allowed": allowed, "data": self.data.kind},
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _confidence_needs_indices(self) -> Self:
+        remembers = isinstance(self.mixing, ConfMix) and self.mixing.confidence == "epoch"
+        if remembers and not is_resident(self.data):
+            raise PydanticCustomError(
+                "needs_indices",
+                "{data} is streamed, so its samples have no index under which a confidence could be remembered",
+                {"field": "mixing.confidence", "given": "epoch", "allowed": "step", "data": self.data.kind},
             )
         return self
 

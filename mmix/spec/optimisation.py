@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from mmix.spec.part import Part, Real
+from mmix.spec.part import Fraction, Part, Real
 
-Unit = Annotated[Real, Field(ge=0, lt=1)]
+WeightDecay = Annotated[Real, Field(ge=0, le=1)]
 
 
 class Sgd(Part):
@@ -15,9 +15,9 @@ class Sgd(Part):
 
     kind: Literal["sgd"]
     lr: Annotated[Real, Field(gt=0, le=100)] = 0.1
-    momentum: Unit = 0.9
+    momentum: Fraction = 0.9
     nesterov: bool = True
-    weight_decay: Annotated[Real, Field(ge=0, le=1)] = 1e-4
+    weight_decay: WeightDecay = 1e-4
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
@@ -28,6 +28,17 @@ class Sgd(Part):
                 {"field": "momentum", "given": 0, "allowed": "above 0 and below 1"},
             )
         return self
+
+
+class Adam(Part):
+    """Adam (Kingma and Ba, 2015); weight decay is added to the gradient."""
+
+    kind: Literal["adam"]
+    lr: Annotated[Real, Field(gt=0, le=100)] = 1e-3
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    eps: Annotated[Real, Field(gt=0, le=1)] = 1e-8
+    weight_decay: WeightDecay = 0.0
 
 
 class Step(Part):
@@ -44,8 +55,10 @@ class Cosine(Part):
     kind: Literal["cosine"]
 
 
-Optimiser = Annotated[Sgd, Field()]
+Optimiser = Annotated[Sgd | Adam, Field(discriminator="kind")]
 Schedule = Annotated[Step | Cosine, Field(discriminator="kind")]
+Loss = Literal["ce", "bce", "mse"]
+Precision = Literal["fp32", "bf16", "fp16"]
 
 
 class Training(Part):
@@ -55,8 +68,9 @@ class Training(Part):
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 100
     optimiser: Optimiser = Sgd(kind="sgd")
     schedule: Schedule = Step(kind="step")
-    loss: Literal["ce", "bce"] = "ce"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    loss: Loss = "ce"
+    precision: Precision = "fp32"
+    clip_norm: Annotated[Real, Field(gt=0, le=1e6)] | None = None
 
     @model_validator(mode="after")
     def _milestones_lie_inside(self) -> Self:

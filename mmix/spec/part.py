@@ -1,8 +1,8 @@
 """What all parts of a spec share: frozen, strict, closed, and numbers that mean one thing."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 
 class Part(BaseModel):
@@ -18,8 +18,49 @@ def _unsigned_zero(value: float) -> float:
 Real = Annotated[float, AfterValidator(_unsigned_zero)]
 """A finite number."""
 
-Alpha = Annotated[Real, Field(ge=1e-4, le=100)]
-"""The concentration of Beta(alpha, alpha). Below 1e-4 lambda would be 0 or 1 to machine precision."""
+Concentration = Annotated[Real, Field(ge=1e-4, le=100)]
+"""The alpha of Beta(alpha, alpha). Below 1e-4 lambda would be 0 or 1 to machine precision."""
+
+Fraction = Annotated[Real, Field(ge=0, lt=1)]
+HalfLife = Annotated[Real, Field(gt=0, le=100_000)]
+
+
+class Rising(Part):
+    """alpha = 1 - 2^(-t / half_life) after t epochs: from 0 towards 1."""
+
+    kind: Literal["rising"]
+    half_life: HalfLife
+
+
+class Falling(Part):
+    """alpha = 2^(-t / half_life) after t epochs: from 1 towards 0."""
+
+    kind: Literal["falling"]
+    half_life: HalfLife
+
+
+class Linear(Part):
+    """alpha from `start` in the first epoch to `end` in the last, in equal steps."""
+
+    kind: Literal["linear"]
+    start: Annotated[Real, Field(ge=0, le=100)]
+    end: Annotated[Real, Field(ge=0, le=100)]
+
+
+def _kind_of_alpha(value: object) -> object:
+    if isinstance(value, dict):
+        return value.get("kind")
+    return getattr(value, "kind", "constant")
+
+
+Alpha = Annotated[
+    Annotated[Concentration, Tag("constant")]
+    | Annotated[Rising, Tag("rising")]
+    | Annotated[Falling, Tag("falling")]
+    | Annotated[Linear, Tag("linear")],
+    Discriminator(_kind_of_alpha),
+]
+"""A constant, or a schedule over epochs. Where a schedule is below 1e-4, lambda is 1."""
 
 
 def _sorted_unique(values: tuple[int, ...]) -> tuple[int, ...]:

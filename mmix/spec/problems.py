@@ -31,7 +31,7 @@ def sentence(problem: Problem) -> str:
 
 def _problem(error: Mapping[str, Any], document: object) -> Problem:
     context = error.get("ctx") or {}
-    loc = _place(list(error["loc"]), document)
+    loc = _place(list(error["loc"]), document, missing=error["type"] == "missing")
     loc += str(context["field"]).split(".") if "field" in context else []
     loc += ["kind"] if error["type"].startswith("union_tag") else []
     return Problem(loc=loc, msg=error["msg"], given=_given(error, context), allowed=_allowed(error["type"], context))
@@ -43,7 +43,7 @@ def _given(error: Mapping[str, Any], context: Mapping[str, Any]) -> str | None:
     return _shown(context.get("given", context.get("tag", error.get("input"))))
 
 
-def _place(loc: list[str | int], document: object) -> list[str | int]:
+def _place(loc: list[str | int], document: object, *, missing: bool) -> list[str | int]:
     """Drops the names that pydantic adds for members of unions: the reader never wrote them."""
     if document is None:  # not a document, but query parameters or headers: their places are plain
         return loc
@@ -54,7 +54,7 @@ def _place(loc: list[str | int], document: object) -> list[str | int]:
         if inside or element:
             document = document[part]  # type: ignore[index]
             place.append(part)
-        elif position == len(loc) - 1 and isinstance(document, dict):
+        elif missing and position == len(loc) - 1:
             place.append(part)
     return place
 

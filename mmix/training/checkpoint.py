@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmix.data import durable
 from mmix.errors import CheckpointBroken
@@ -46,16 +45,15 @@ def save(
     folder: Path,
     *,
     epoch: int,
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    tensors: Mapping[str, Tensor],
     history: Sequence[Mapping[str, float]],
     identity: Identity,
 ) -> tuple[Path, str]:
     """Writes the checkpoint of a finished epoch and deletes all but the newest two.
 
-    Returns the path of its tensors and their SHA-256.
+    tensors: contiguous, in main memory. Returns the path of its tensors and their SHA-256.
     """
-    content = safetensors.torch.save(_tensors(model, optimiser))
+    content = safetensors.torch.save(dict(tensors))
     digest = hashlib.sha256(content).hexdigest()
     path = folder / f"epoch-{epoch:06d}.safetensors"
     # The old vouching goes first: it must not stand beside tensors that it doesn't know.
@@ -76,25 +74,6 @@ def newest(folders: Sequence[Path], *, identity: Identity) -> Search:
         except CheckpointBroken as error:
             skipped.append(str(error))
     return Search(None, tuple(skipped))
-
-
-def restore(checkpoint: Checkpoint, *, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """Puts weights, buffers and the optimiser's state back, bit for bit."""
-    model.load_state_dict({name: checkpoint.tensors[f"model.{name}"] for name in model.state_dict()}, strict=True)
-    for name, parameter in model.named_parameters():
-        prefix = f"optimiser.{name}."
-        kept = {key: value for key, value in checkpoint.tensors.items() if key.startswith(prefix)}
-        for key, value in kept.items():
-            # empty_like keeps the parameter's memory format, on which the optimiser's speed depends
-            optimiser.state[parameter][key.removeprefix(prefix)] = torch.empty_like(parameter).copy_(value)
-
-
-def _tensors(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    for name, parameter in model.named_parameters():
-        state = optimiser.state.get(parameter, {})
-        tensors |= {f"optimiser.{name}.{key}": value for key, value in state.items() if value is not None}
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def _written(folders: Sequence[Path]) -> list[Path]:

@@ -2,39 +2,31 @@
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from mmix.data.loader import Loader
+from mmix.data.loader import Batch
 from mmix.errors import Diverged
-from mmix.mixing.plan import Criterion, Plan
-from mmix.mixing.policy import Policy
-from mmix.models.staged import Staged
-from mmix.spec.optimisation import Training
+from mmix.mixing.confmix import Pending
+from mmix.mixing.plan import Plan
+from mmix.mixing.policy import Draw
+from mmix.mixing.tables import Tables
+from mmix.training.confidence import alpha_metrics, confidence, remember
+from mmix.training.learner import Learner
 from mmix.training.optimiser import rate, set_rate
-from mmix.training.precision import autocast
-
-
-@dataclass(frozen=True, eq=False)
-class Learner:
-    """Everything that one training needs; the network and the optimiser change while it runs."""
-
-    spec: Training
-    seed: int
-    device: torch.device
-    model: Staged
-    optimiser: torch.optim.Optimizer
-    criterion: Criterion
-    policy: Policy | None
-    loader: Loader
+from mmix.training.precision import autocast, chance
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to. `number` counts the epochs done; `accuracy` is weighted by lambda."""
+    """What one epoch came to. `number` counts the epochs done; `accuracy` is weighted by lambda.
+
+    `mixing` has what the method says of itself: for ConfMix the mean alpha and its histogram.
+    """
 
     number: int
     lr: float
@@ -42,59 +34,90 @@ class Epoch:
     accuracy: float
     images: int
     seconds: float
+    mixing: dict[str, float] = field(default_factory=dict)
 
 
 def train(learner: Learner, *, done: int) -> Iterator[Epoch]:
     """Trains the epochs that are left after `done` of them, and yields after each.
 
-    Raises: Diverged where an epoch's mean loss is not a finite number.
+    Raises: Diverged where the loss of a step is not a finite number.
     """
     for epoch in range(done, learner.spec.epochs):
-        yield _epoch(learner, epoch)
+        with chance(seed=learner.seed, epoch=epoch, device=learner.device):
+            trained = _epoch(learner, epoch)
+        yield trained
 
 
-def step(learner: Learner, x: Tensor, y: Tensor, plan: Plan | None) -> tuple[Tensor, Tensor]:
-    """One update of the weights; the batch's mean loss and accuracy, on the device.
-
-    x: (B, C, H, W), normalised. y: (B,), int64.
-    """
+def step(learner: Learner, batch: Batch, plan: Plan) -> tuple[Tensor, Tensor]:
+    """One update of the weights; the batch's mean loss and accuracy, on the device."""
     with autocast(learner.spec.precision, learner.device):
-        logits = learner.model(x, plan)
-    loss = learner.criterion(logits, y).mean() if plan is None else plan.loss(learner.criterion, logits, y)
+        logits = learner.model(batch.x, plan)
+    loss = plan.loss(learner.criterion, logits, batch.y)
     learner.optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    learner.optimiser.step()
-    accuracy = (logits.argmax(1) == y).float().mean() if plan is None else plan.accuracy(logits, y)
-    return loss.detach(), accuracy
+    learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    if learner.spec.clip_norm is not None:
+        learner.scaler.unscale_(learner.optimiser)
+        nn.utils.clip_grad_norm_(learner.model.parameters(), learner.spec.clip_norm)
+    learner.scaler.step(learner.optimiser)
+    learner.scaler.update()
+    return loss.detach(), plan.accuracy(logits.detach(), batch.y)
 
 
 def _epoch(learner: Learner, epoch: int) -> Epoch:
     start = time.perf_counter()
-    schedule, sgd = learner.spec.schedule, learner.spec.optimiser
-    lr = rate(schedule, lr=sgd.lr, epoch=epoch, epochs=learner.spec.epochs)
+    lr = rate(learner.spec.schedule, lr=learner.spec.optimiser.lr, epoch=epoch, epochs=learner.spec.epochs)
     set_rate(learner.optimiser, lr)
     learner.model.train()
     sizes = learner.loader.sizes
-    outcomes = [
-        step(learner, x, y, plan)
-        for (x, y), plan in zip(learner.loader.epoch(epoch), _plans(learner, epoch), strict=True)
-    ]
-    loss, accuracy = _means(outcomes, sizes)
-    if not math.isfinite(loss):
-        raise Diverged(f"the training loss of epoch {epoch + 1} is {loss}: lower training.optimiser.lr")
-    return Epoch(epoch + 1, lr, loss, accuracy, sum(sizes), time.perf_counter() - start)
+    draws = learner.policy.epoch(Tables(learner.seed, epoch, sizes, learner.device))
+    outcomes, alphas = _steps(learner, epoch, draws)
+    remember(learner)
+    loss, accuracy = _means(outcomes, sizes, epoch)
+    seconds = time.perf_counter() - start
+    return Epoch(epoch + 1, lr, loss, accuracy, sum(sizes), seconds, alpha_metrics(alphas))
 
 
-def _plans(learner: Learner, epoch: int) -> tuple[Plan | None, ...]:
-    sizes = learner.loader.sizes
-    if learner.policy is None:
-        return (None,) * len(sizes)
-    return learner.policy.epoch(seed=learner.seed, epoch=epoch, sizes=sizes, device=learner.device)
+def _steps(learner: Learner, epoch: int, draws: Sequence[Draw]) -> tuple[list[tuple[Tensor, Tensor]], list[Tensor]]:
+    """The loss and accuracy of each step, on the device, and what confidences came to where a draw waited for them."""
+    outcomes: list[tuple[Tensor, Tensor]] = []
+    alphas: list[Tensor] = []
+    for batch, draw in zip(_batches(learner, epoch), draws, strict=True):
+        match draw:
+            case Plan():
+                plan = draw
+            case Pending():
+                alphas.append(draw.alpha(confidence(learner, batch, draw)))
+                plan = draw.plan(alphas[-1])
+            case _:
+                assert_never(draw)
+        outcomes.append(step(learner, batch, plan))
+    return outcomes, alphas
 
 
-def _means(outcomes: list[tuple[Tensor, Tensor]], sizes: tuple[int, ...]) -> tuple[float, float]:
-    """Means over all samples. Read from the device once an epoch: reading each batch would stall a GPU."""
+def _batches(learner: Learner, epoch: int) -> Iterator[Batch]:
+    batches = learner.loader.epoch(epoch)
+    return (
+        map(_joined, batches, learner.loader.epoch(epoch, purpose="second_order")) if learner.two_batches else batches
+    )
+
+
+def _joined(first: Batch, second: Batch) -> Batch:
+    """Two batches as one of 2B; nothing that takes two asks for the indices."""
+    return Batch(torch.cat([first.x, second.x]), torch.cat([first.y, second.y]), index=None)
+
+
+def _means(outcomes: list[tuple[Tensor, Tensor]], sizes: tuple[int, ...], epoch: int) -> tuple[float, float]:
+    """Mean loss and accuracy over all samples. Read from the device once an epoch: each step would stall a GPU.
+
+    Raises: Diverged with the first step whose loss is not a finite number.
+    """
     values = torch.stack([torch.stack(outcome) for outcome in outcomes]).double().cpu()
+    for number, value in enumerate(values[:, 0].tolist(), start=1):
+        if not math.isfinite(value):
+            raise Diverged(
+                f"the training loss is {value} in epoch {epoch + 1}, step {number} of {len(outcomes)}: "
+                "lower training.optimiser.lr"
+            )
     weights = torch.tensor(sizes, dtype=torch.float64)
     loss, accuracy = (weights @ values / weights.sum()).tolist()
     return loss, accuracy

@@ -7,7 +7,7 @@ from typing import assert_never
 import torch
 from torch import nn
 
-from mmix.spec.optimisation import Cosine, Optimiser, Schedule, Sgd, Step
+from mmix.spec.optimisation import Adam, Cosine, Optimiser, Schedule, Sgd, Step
 
 
 def optimiser(spec: Optimiser, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -19,6 +19,14 @@ def optimiser(spec: Optimiser, parameters: Iterable[nn.Parameter]) -> torch.opti
                 lr=spec.lr,
                 momentum=spec.momentum,
                 nesterov=spec.nesterov,
+                weight_decay=spec.weight_decay,
+            )
+        case Adam():
+            return torch.optim.Adam(
+                parameters,
+                lr=spec.lr,
+                betas=(spec.beta1, spec.beta2),
+                eps=spec.eps,
                 weight_decay=spec.weight_decay,
             )
         case _:

@@ -3,20 +3,45 @@
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal, assert_never
+from typing import assert_never
 
 import torch
+from torch.amp.grad_scaler import GradScaler
+
+from mmix.mixing.draw import generator
+from mmix.spec.optimisation import Precision
 
 
-def autocast(precision: Literal["fp32", "bf16"], device: torch.device) -> AbstractContextManager[object]:
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """The context of a training forward pass. Losses are computed outside of it, in float32."""
     match precision:
         case "fp32":
             return nullcontext()
         case "bf16":
             return torch.autocast(device.type, dtype=torch.bfloat16)
+        case "fp16":
+            return torch.autocast(device.type, dtype=torch.float16)
         case _:
             assert_never(precision)
+
+
+def scaler(precision: Precision, device: torch.device) -> GradScaler:
+    """What keeps small gradients above float16's smallest number; it passes everything through in other precisions.
+
+    In fp16 it reads from the device once a step, to skip steps whose scaled gradients overflowed.
+    """
+    return GradScaler(device.type, enabled=precision == "fp16")
+
+
+@contextmanager
+def chance(*, seed: int, epoch: int, device: torch.device) -> Iterator[None]:
+    """Makes what torch itself draws in an epoch (dropout) a function of the seed and the epoch, and nothing else.
+
+    torch's own generators are put back at the end.
+    """
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(generator(seed=seed, purpose="dropout", epoch=epoch).integers(2**63)))
+        yield
 
 
 @contextmanager

@@ -175,7 +175,7 @@ def class_of_one_split(folder: Path) -> None:
         (no_folder, "train is no folder"),
         (no_test_split, "test is no folder"),
         (no_classes, "has 0 class folders"),
-        (empty_class, "emu holds no images"),
+        (empty_class, "emu is missing or holds no images"),
         (class_of_one_split, "test has no class folder 'emu'"),
     ],
 )

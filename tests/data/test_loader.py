@@ -1,9 +1,13 @@
+import subprocess
+import sys
+
 import pytest
 import torch
+from torch import Tensor
 
 from mmix.data.augment import augmentation, pad
 from mmix.data.dataset import Split, Statistics
-from mmix.data.loader import Loader, batch_sizes
+from mmix.data.loader import Loader, Order, batch_sizes
 from mmix.data.pixels import normalise, unit
 
 NEUTRAL = Statistics(mean=torch.zeros(3), std=torch.ones(3))
@@ -19,8 +23,12 @@ def loader(*, padding: int = 0, flip: bool = False, seed: int = 0, batch_size: i
     return Loader(split(), NEUTRAL, batch_size=batch_size, crop_padding=padding, flip=flip, seed=seed)
 
 
-def order(batches: Loader, epoch: int) -> list[int]:
-    return torch.cat([y for _, y in batches.epoch(epoch)]).tolist()
+def order(batches: Loader, epoch: int, purpose: Order = "order") -> list[int]:
+    return torch.cat([batch.y for batch in batches.epoch(epoch, purpose=purpose)]).tolist()
+
+
+def by_image(batches: Loader, epoch: int, purpose: Order = "order") -> dict[int, Tensor]:
+    return {int(y): x for batch in batches.epoch(epoch, purpose=purpose) for x, y in zip(batch.x, batch.y, strict=True)}
 
 
 @pytest.mark.parametrize(
@@ -41,12 +49,12 @@ def test_an_epoch_visits_every_image_once_in_a_new_order() -> None:
 
 def test_batches_have_the_announced_sizes() -> None:
     batches = loader(batch_size=11)
-    assert batches.sizes == tuple(len(y) for _, y in batches.epoch(0)) == (11, 11)
+    assert batches.sizes == tuple(len(batch.y) for batch in batches.epoch(0)) == (11, 11)
 
 
 def test_without_augmentation_images_come_as_they_are() -> None:
-    for x, y in loader().epoch(0):
-        assert torch.equal(x, unit(split().x[y]))
+    for batch in loader().epoch(0):
+        assert torch.equal(batch.x, unit(split().x[batch.y]))
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -71,14 +79,66 @@ def test_offsets_and_flips_are_uniform() -> None:
 
 
 def test_augmentation_follows_the_image_and_not_its_place_in_the_batch() -> None:
-    first = {int(y): x for xs, ys in loader(padding=2, flip=True).epoch(0) for x, y in zip(xs, ys, strict=True)}
-    batches = loader(padding=2, flip=True, batch_size=23)
-    assert all(torch.equal(x, first[int(y)]) for xs, ys in batches.epoch(0) for x, y in zip(xs, ys, strict=True))
+    small = by_image(loader(padding=2, flip=True), 0)
+    whole = by_image(loader(padding=2, flip=True, batch_size=23), 0)
+    second = by_image(loader(padding=2, flip=True), 0, "second_order")
+    assert all(torch.equal(small[image], other[image]) for other in (whole, second) for image in range(23))
 
 
-def test_a_batch_is_channels_last() -> None:
-    x, _ = next(loader(padding=1, flip=True).epoch(0))
-    assert x.is_contiguous(memory_format=torch.channels_last)
+def test_the_second_order_has_the_same_sizes_and_other_places() -> None:
+    batches = loader(batch_size=11)
+    assert sorted(order(batches, 0, "second_order")) != order(batches, 0, "second_order") != order(batches, 0)
+    assert order(batches, 0, "second_order") != order(batches, 1, "second_order")
+    assert tuple(len(batch.y) for batch in batches.epoch(0, purpose="second_order")) == batches.sizes
+
+
+def test_the_index_says_where_in_the_training_split_a_sample_stands() -> None:
+    for batch in loader(padding=1, flip=True).epoch(3):
+        assert batch.index is not None
+        assert torch.equal(split().y[batch.index], batch.y)
+
+
+@pytest.mark.parametrize("padding", [0, 2])
+def test_clean_batches_come_in_order_and_unaugmented(padding: int) -> None:
+    batches = [*loader(padding=padding, flip=True).clean(10)]
+    assert [len(batch.y) for batch in batches] == [10, 10, 3]
+    assert torch.cat([batch.y for batch in batches]).tolist() == list(range(23))
+    assert torch.equal(torch.cat([batch.x for batch in batches]), unit(split().x))
+    assert all(batch.index is not None and torch.equal(batch.index, batch.y) for batch in batches)
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_a_batch_is_channels_last(padding: int) -> None:
+    batches = loader(padding=padding, flip=padding > 0)
+    for batch in (next(batches.epoch(0)), next(batches.clean(5))):
+        assert batch.x.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_points_come_as_they_are() -> None:
+    points = Split(x=torch.randn(9, 2), y=torch.arange(9))
+    raw = Statistics(mean=torch.zeros(2), std=torch.ones(2))
+    batches = Loader(points, raw, batch_size=4, seed=0)
+    assert all(torch.equal(batch.x, points.x[batch.y]) for batch in batches.epoch(0))
+    assert torch.equal(torch.cat([batch.x for batch in batches.clean(4)]), points.x)
+
+
+PROGRAM = """
+import hashlib
+from pathlib import Path
+from mmix.data.load import load
+from mmix.data.loading import loader
+from mmix.spec.data import Digits
+spec = Digits(kind="digits", crop_padding=1, flip=True, validation_size=100, label_noise=0.2)
+for batch in loader(load(spec, Path()), spec, batch_size=99, seed=3, device="cpu").epoch(7):
+    print(hashlib.sha256(batch.x.numpy().tobytes() + batch.y.numpy().tobytes()).hexdigest())
+"""
+
+
+def test_a_child_process_sees_the_same_batches(capsys: pytest.CaptureFixture[str]) -> None:
+    there = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout
+    exec(PROGRAM)
+    assert capsys.readouterr().out == there
+    assert len(there.split()) == 14
 
 
 def test_normalised_images_have_the_statistics_taken_off() -> None:
@@ -90,9 +150,6 @@ def test_normalised_images_have_the_statistics_taken_off() -> None:
 
 
 def test_an_image_is_cropped_and_flipped_anew_in_each_epoch() -> None:
-    epochs = [
-        torch.cat([x[y.argsort()] for x, y in loader(padding=2, flip=True, batch_size=23).epoch(epoch)])
-        for epoch in range(2)
-    ]
-    same = (epochs[0] == epochs[1]).flatten(1).all(1)
-    assert same.sum() <= 4  # one of 50 crops comes twice by chance; 23 images
+    first, second = (by_image(loader(padding=2, flip=True), epoch) for epoch in range(2))
+    same = [image for image in range(23) if torch.equal(first[image], second[image])]
+    assert len(same) <= 4  # one of 50 crops comes twice by chance; 23 images

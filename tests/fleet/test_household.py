@@ -19,7 +19,7 @@ from tests.conftest import make_spec
 from tests.fleet.conftest import LEASE_SECONDS, until
 
 MANIFOLD = {"kind": "manifold_mixup", "alpha": 2.0, "layers": [0, 1]}
-QUICK = make_spec(mixing=MANIFOLD)
+QUICK = make_spec(mixing=MANIFOLD, evaluation={"attacks": [{"kind": "fgsm", "eps": [8]}], "artifacts": ["logits"]})
 LONG = make_spec(mixing=MANIFOLD, training={"epochs": 2000})
 MIDDLING = make_spec(
     model={"kind": "mlp", "hidden": [256, 256]}, mixing=MANIFOLD, training={"epochs": 60, "batch_size": 50}
@@ -56,12 +56,14 @@ def _gone(pid: int) -> bool:
 
 
 def test_a_run_over_rest_has_the_very_metrics_of_a_run_without_a_service(client: Client, shared: Settings) -> None:
-    through_service = _ended(client, _submit(client, QUICK, seed=3))
+    run_id = _submit(client, QUICK, seed=3)
+    through_service = _ended(client, run_id)
     *_, alone = laboratory.run(QUICK, 3, places=laboratory.Places(data=shared.data_folder), threads=1)
     assert isinstance(alone, laboratory.Finished)
     assert through_service["state"] == "succeeded"
     assert through_service["results"] == alone.results
     assert through_service["progress"] == {"epoch": 2, "epochs": 2}
+    assert (shared.artifacts_folder / "runs" / run_id / "1" / "artifacts" / "logits.safetensors").is_file()
     standing = {row["group"]: row["n"] for row in client.leaderboard()["items"]}
     assert standing[digest(QUICK)] == 1
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer.main
@@ -9,9 +10,10 @@ import typer.main
 from mmix.cli import app
 from mmix.cli.demonstration import specs
 from mmix.spec import document
+from mmix.spec.mixing import Mixing
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
 README = (ROOT / "README.md").read_text()
 
 
@@ -35,7 +37,7 @@ def test_every_make_target_of_the_readme_exists() -> None:
 def test_every_command_is_in_the_readme() -> None:
     commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     assert commands == {
-        "up", "demo", "train", "submit", "show", "leaderboard", "cancel", "data", "migrate", "schema",
+        "up", "demo", "train", "submit", "show", "leaderboard", "cancel", "data", "model", "migrate", "schema",
     }  # fmt: skip
     assert [name for name in commands if f"mmix {name}" not in README] == []
 
@@ -44,3 +46,15 @@ def test_links_between_documents_lead_somewhere() -> None:
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
             assert (path.parent / target).exists(), f"{path}: {target}"
+
+
+KINDS = [get_args(member.model_fields["kind"].annotation)[0] for member in get_args(get_args(Mixing)[0])]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_mixing_method_has_a_card_with_all_that_a_card_says(kind: str) -> None:
+    card = (ROOT / "docs" / "methods" / f"{kind}.md").read_text()
+    assert card.startswith(f"# {kind}\n")
+    for part in ("**Formula.**", "**Settings in the papers.**", "**Cost.**", "**When it hurts.**"):
+        assert part in card
+    assert f"({kind}.md)" in (ROOT / "docs" / "methods" / "README.md").read_text()

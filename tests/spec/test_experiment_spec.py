@@ -9,10 +9,21 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mmix.spec.data import Data
-from mmix.spec.evaluation import METRICS, fgsm_metric, higher_is_better, is_metric
+from mmix.spec.evaluation import (
+    FINAL_METRICS,
+    METRICS,
+    Fgsm,
+    NormalisedFgsm,
+    Pgd,
+    attack_metric,
+    deformation_metric,
+    higher_is_better,
+    is_metric,
+)
 from mmix.spec.experiment import ExperimentSpec, canonical, digest, label
 from mmix.spec.mixing import Mixing, layers_of
 from mmix.spec.model import Model, last_point
+from mmix.spec.problems import problems
 from tests.conftest import make_spec
 
 MANIFOLD: dict[str, Any] = {"kind": "manifold_mixup", "alpha": 2.0, "layers": [0, 1]}
@@ -155,7 +166,66 @@ def test_kinds_are_unique_within_their_union(union: object) -> None:
 
 
 def test_metric_names_are_a_closed_set() -> None:
-    assert all(map(is_metric, (*METRICS, fgsm_metric(0), fgsm_metric(8), fgsm_metric(255))))
+    fgsm = Fgsm(kind="fgsm")
+    names = [
+        *METRICS,
+        *FINAL_METRICS,
+        *(attack_metric(fgsm, eps) for eps in (0, 8, 255)),
+        attack_metric(Pgd(kind="pgd", steps=20), 8),
+        attack_metric(NormalisedFgsm(kind="fgsm_normalised"), 0.03),
+        deformation_metric("rotation", 20),
+        deformation_metric("shear", 28.6),
+        "ood_auroc@folder:pets",
+    ]
+    assert names[-5:] == [
+        "pgd20_accuracy@pixel:8/255",
+        "fgsm_accuracy@normalised:0.03",
+        "deform_accuracy@rotation:20",
+        "deform_accuracy@shear:28.6",
+        "ood_auroc@folder:pets",
+    ]
+    assert all(map(is_metric, names))
     assert not any(map(is_metric, ("accuracy", "fgsm_accuracy@pixel:256/255", "fgsm_accuracy@pixel:08/255", "")))
-    assert higher_is_better(fgsm_metric(8))
+    assert all(map(higher_is_better, names[-5:]))
     assert not higher_is_better("error")
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"mixing": {"kind": "cutmix"}}, ["mixing", "kind"]),
+        ({"mixing": {"kind": "cutout"}}, ["mixing", "kind"]),
+        ({"model": {"kind": "convnet"}}, ["model", "kind"]),
+        ({"evaluation": {}}, ["evaluation", "attacks"]),
+        ({"evaluation": {"attacks": [], "ood": [{"kind": "digits"}]}}, ["evaluation", "ood"]),
+    ],
+    ids=str,
+)
+def test_what_needs_pixels_is_refused_on_points(changes: dict[str, Any], place: list[str]) -> None:
+    points = {**MINIMAL, "data": {"kind": "spirals"}, "mixing": {"kind": "erm"}, "evaluation": {"attacks": []}}
+    ExperimentSpec.model_validate(points)
+    with pytest.raises(ValidationError) as caught:
+        ExperimentSpec.model_validate({**points, **changes})
+    assert [problem["loc"] for problem in problems(caught.value.errors(), {**points, **changes})] == [place]
+
+
+def test_a_remembered_confidence_needs_samples_with_an_index() -> None:
+    streamed = {**MINIMAL, "model": {"kind": "preact_resnet"}, "data": {"kind": "imagenet"}}
+    ExperimentSpec.model_validate({**streamed, "mixing": {"kind": "confmix"}})
+    with pytest.raises(ValidationError, match="imagenet is streamed"):
+        ExperimentSpec.model_validate({**streamed, "mixing": {"kind": "confmix", "confidence": "epoch"}})
+
+
+@pytest.mark.parametrize(
+    "alpha",
+    [
+        0.5,
+        {"kind": "rising", "half_life": 25},
+        {"kind": "falling", "half_life": 25.0},
+        {"kind": "linear", "start": 0, "end": 1},
+    ],
+    ids=str,
+)
+def test_alpha_is_a_number_or_a_schedule(alpha: object) -> None:
+    spec = ExperimentSpec.model_validate({**MINIMAL, "mixing": {**MANIFOLD, "alpha": alpha}})
+    assert canonical(spec)["mixing"]["alpha"] == alpha

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmix.spec.optimisation import Cosine, Sgd, Step
+from mmix.spec.optimisation import Adam, Cosine, Sgd, Step
 from mmix.training.optimiser import optimiser, rate, set_rate
 
 
@@ -34,4 +34,20 @@ def test_sgd_takes_the_step_that_its_spec_describes(nesterov: bool) -> None:
     chosen.step()
     gradient = 3 + 0.01 * 2
     expected = 2 - 0.2 * (gradient + 0.5 * gradient if nesterov else gradient)
+    assert weight.item() == pytest.approx(expected)
+
+
+def test_adam_takes_the_steps_that_its_spec_describes() -> None:
+    weight = nn.Parameter(torch.tensor([2.0], dtype=torch.float64))
+    chosen = optimiser(Adam(kind="adam", lr=0.1, beta1=0.5, beta2=0.9, eps=0.2, weight_decay=0.01), [weight])
+    set_rate(chosen, 0.2)
+    first = 3 + 0.01 * 2  # after one step both bias-corrected means are the gradient's own
+    expected = 2 - 0.2 * first / (first + 0.2)
+    second = -1 + 0.01 * expected
+    mean = (0.25 * first + 0.5 * second) / 0.75
+    square = (0.09 * first**2 + 0.1 * second**2) / 0.19
+    expected -= 0.2 * mean / (square**0.5 + 0.2)
+    for gradient in (3.0, -1.0):
+        weight.grad = torch.tensor([gradient], dtype=torch.float64)
+        chosen.step()
     assert weight.item() == pytest.approx(expected)
