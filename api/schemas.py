@@ -118,7 +118,10 @@ class Failure(BaseModel):
 
 
 class Run(BaseModel):
-    """One seed of one experiment, with its results as {selection: {metric: value}}."""
+    """One seed of one experiment, with its results as {selection: {metric: value}}.
+
+    `provenance` is what the results rest on: versions, device, threads, the data's checksum and sizes, diagnostics.
+    """
 
     id: UUID
     experiment: UUID
@@ -130,6 +133,7 @@ class Run(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     results: dict[str, dict[str, float]]
+    provenance: dict[str, Any] | None
     failure: Failure | None
 
     @classmethod
@@ -147,6 +151,7 @@ class Run(BaseModel):
             started_at=view.started_at,
             finished_at=view.finished_at,
             results=view.results,
+            provenance=view.provenance,
             failure=failure,
         )
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import case, func, select, text, update
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from mmix.errors import NotFound
 from mmix.store.sessions import RUNS_CHANNEL
-from mmix.store.tables import CurvePoint, Group, Result, Run
+from mmix.store.tables import Attempt, CurvePoint, Group, Result, Run
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class RunView:
-    """A run with its results so far; `epoch` of `epochs` are done."""
+    """A run with its results so far; `epoch` of `epochs` are done.
+
+    `provenance` is what the results rest on (versions, device, the data's checksum), with what is no metric.
+    """
 
     id: UUID
     experiment_id: UUID
@@ -38,6 +42,7 @@ class RunView:
     started_at: datetime | None
     finished_at: datetime | None
     results: dict[str, dict[str, float]]
+    provenance: dict[str, Any] | None
     failure: Failure | None
 
 
@@ -63,6 +68,9 @@ def get(session: Session, *, owner: str, run_id: UUID) -> RunView:
         started_at=run.started_at,
         finished_at=run.finished_at,
         results=_results(session, run_id),
+        provenance=session.scalar(
+            select(Attempt.provenance).where(Attempt.run_id == run_id, Attempt.outcome == "succeeded")
+        ),
         failure=failure,
     )
 

@@ -62,6 +62,8 @@ def test_a_run_over_rest_has_the_very_metrics_of_a_run_without_a_service(client:
     assert isinstance(alone, laboratory.Finished)
     assert through_service["state"] == "succeeded"
     assert through_service["results"] == alone.results
+    for name in ("data_checksum", "train_images", "torch", "threads", "diagnostics"):
+        assert through_service["provenance"][name] == alone.provenance[name]
     assert through_service["progress"] == {"epoch": 2, "epochs": 2}
     assert (shared.artifacts_folder / "runs" / run_id / "1" / "artifacts" / "logits.safetensors").is_file()
     standing = {row["group"]: row["n"] for row in client.leaderboard()["items"]}
