@@ -73,13 +73,9 @@ def _watch(client: "Client", experiments: list[dict[str, Any]]) -> None:
     from mmix.cli.watching import watch
 
     runs = watch(client, experiments)
-    failed = [run for run in runs if run["state"] != "succeeded"]
-    for run in failed:
-        reason = run["failure"]["message"] if run["failure"] else "cancelled"
-        typer.echo(f"seed {run['seed']}: {run['state']}: {reason}", err=True)
     for experiment in experiments:
         _show(client, experiment["id"], as_json=False)
-    if failed:
+    if any(run["state"] != "succeeded" for run in runs):
         raise typer.Exit(1)
 
 

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 _PER_CENT = ("error", "accuracy", "ece")
 
@@ -80,18 +83,19 @@ def _cells(metrics: dict[str, Any], columns: Sequence[str]) -> list[str]:
     ]
 
 
-def experiment_table(experiment: dict[str, Any], runs: Sequence[dict[str, Any]]) -> Table:
-    """An experiment's runs, a row each, with error and NLL where they are known."""
-    table = Table(title=f"{experiment['label']}: {experiment['state']}")
-    for name in ("seed", "state", "epoch", "attempt", heading("error"), heading("nll"), "run", "reason"):
-        table.add_column(name)
+def experiment_table(experiment: dict[str, Any], runs: Sequence[dict[str, Any]]) -> Group:
+    """An experiment's runs, a row each with the whole id, in eighty columns; below it why those failed that did."""
+    table = Table(title=f"{experiment['label']}: {experiment['state']}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    retried = any(run["attempt"] > 1 for run in runs)
+    for name in ("run", "seed", "state", "epoch", heading("error"), heading("nll"), *(["attempt"] if retried else [])):
+        table.add_column(_in_two_lines(name), no_wrap=True)
     for run in runs:
         last = run["results"].get("last", {})
         found = [shown(name, last[name], None) if name in last else "-" for name in ("error", "nll")]
-        table.add_row(
-            str(run["seed"]), run["state"], _epochs(run), str(run["attempt"]), *found, run["id"], _reason(run)
-        )
-    return table
+        attempt = [str(run["attempt"])] if retried else []
+        table.add_row(run["id"], str(run["seed"]), run["state"], _epochs(run), *found, *attempt)
+    reasons = [f"seed {run['seed']}: {_reason(run)}" for run in runs if run["failure"]]
+    return Group(table, *(Text(reason) for reason in reasons))
 
 
 def run_table(run: dict[str, Any]) -> Table:

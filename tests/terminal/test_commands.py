@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -165,7 +166,16 @@ def test_submit_local_brings_its_own_service_and_takes_it_away(spec: Path, home:
     found = _mmix("submit", spec, "--seeds", "0", "--local", MMIX_HOME=home)
     assert found.returncode == 0, found.stderr
     assert "succeeded" in found.stdout
+    assert re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12} ", found.stdout), "a run's id is shown whole"
     assert _processes_of(home) == []
+
+
+def test_submit_local_ends_with_1_and_the_reason_where_a_run_fails(tmp_path: Path, home: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(SPEC.replace("{kind: digits}", "{kind: folder, name: pets}"))
+    found = _mmix("submit", path, "--seeds", "0", "--local", MMIX_HOME=home)
+    assert found.returncode == 1
+    assert "seed 0: bad_data: no data set is registered as 'pets'" in " ".join(found.stdout.split())
 
 
 def test_a_second_service_on_the_same_home_is_refused(home: Path) -> None:
