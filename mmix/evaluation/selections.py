@@ -12,8 +12,11 @@ def select(history: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]
     """The metrics of predictions by selection and name, from those of every epoch.
 
     `last` is the last epoch; `median_of_last_ten` is each metric's own median, absent below ten epochs;
-    `best_on_test` is the epoch with the lowest test error, the earliest of equals: an oracle.
+    `best_on_test` is the epoch with the lowest test error, the earliest of equals: an oracle. Where the test split was
+    not measured after every epoch there is `last` alone: the others would depend on how often one looked.
     """
+    if not all(METRICS[0] in epoch for epoch in history):
+        return {"last": _of(history[-1])}
     results = {"last": _of(history[-1]), "best_on_test": _of(min(history, key=lambda epoch: epoch["error"]))}
     if len(history) >= LAST_EPOCHS:
         tail = history[-LAST_EPOCHS:]

@@ -10,6 +10,7 @@ from mmix.spec.part import Fraction, Part, Real
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
 CropPadding = Annotated[int, Field(ge=0, le=16)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Realisations = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Sampled(Part):
@@ -120,7 +121,8 @@ class GaussianMixture(Sampled):
 
     X | Y = k ~ 1/N sum_i Normal(mu_ki, sigma^2 I), classes equally likely. The `seed` draws the means (uniform in
     `mean_range`, each coordinate) and sigma (uniform in `sigma_range`); every seed is another data set with a known
-    Bayes rule. `test_size` points estimate all risks.
+    Bayes rule. `test_size` points estimate all risks. With `realisations`, one run trains as many networks, each on a
+    data set of its own: realisation i is what the seed plus i draws, of the data set and of the run alike.
     """
 
     kind: Literal["gaussian_mixture"]
@@ -131,6 +133,7 @@ class GaussianMixture(Sampled):
     seed: Seed = 0
     points: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
     test_size: Annotated[int, Field(ge=10, le=1_000_000)] = 10_000
+    realisations: Realisations = 1
 
     @model_validator(mode="after")
     def _ranges_are_ranges(self) -> Self:
@@ -150,7 +153,7 @@ class GaussianMixture(Sampled):
 
 
 class Spirals(Sampled):
-    """Interleaved spirals in the plane, a class an arm."""
+    """Interleaved spirals in the plane, a class an arm. `realisations` as for `gaussian_mixture`."""
 
     kind: Literal["spirals"]
     classes: Annotated[int, Field(ge=2, le=20)] = 2
@@ -159,11 +162,17 @@ class Spirals(Sampled):
     seed: Seed = 0
     points: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
     test_size: Annotated[int, Field(ge=10, le=1_000_000)] = 10_000
+    realisations: Realisations = 1
 
 
 Images = Digits | Cifar10 | Cifar100 | Svhn | Mnist | FashionMnist | TinyImageNet | ImageNet | Folder
 Points = GaussianMixture | Spirals
 Data = Annotated[Images | Points, Field(discriminator="kind")]
+
+
+def realisations_of(data: Data) -> int:
+    """How many data sets, each with a network of its own, one run trains on; realisation i has the seeds plus i."""
+    return data.realisations if isinstance(data, Points) else 1
 
 
 def name_of(data: Data) -> str:

@@ -73,13 +73,15 @@ def _sorted_unique(values: tuple[str, ...]) -> tuple[str, ...]:
 class Evaluation(Part):
     """What to measure after the last epoch, on the network of the last epoch only.
 
-    Artifacts are files beside the checkpoints: the test logits, and data for figures.
+    Artifacts are files beside the checkpoints: the test logits, and data for figures. Learning curves have the test
+    split after each `test_every`-th epoch and after the last; above 1, `last` is the only selection.
     """
 
     attacks: Annotated[tuple[Attack, ...], Field(max_length=8, strict=False)] = (Fgsm(kind="fgsm"),)
     deformations: Annotated[tuple[Deformation, ...], Field(max_length=16, strict=False)] = ()
     ood: Annotated[tuple[Strange, ...], Field(max_length=8, strict=False)] = ()
     artifacts: Annotated[tuple[Artifact, ...], Field(max_length=8, strict=False), AfterValidator(_sorted_unique)] = ()
+    test_every: Annotated[int, Field(ge=1, le=100_000)] = 1
 
 
 METRICS = ("error", "nll", "brier")

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from mmix.spec.data import Data, has_pixels, is_resident
+from mmix.spec.data import Data, has_pixels, is_resident, realisations_of
 from mmix.spec.evaluation import Evaluation
 from mmix.spec.mixing import ConfMix, Mixing, layers_of, needs_pixels
 from mmix.spec.model import Model, last_point, needs_images
@@ -78,6 +78,26 @@ class ExperimentSpec(Part):
                 "{data} is streamed, so its samples have no index under which a confidence could be remembered",
                 {"field": "mixing.confidence", "given": "epoch", "allowed": "step", "data": self.data.kind},
             )
+        return self
+
+    @model_validator(mode="after")
+    def _many_networks_are_small(self) -> Self:
+        if realisations_of(self.data) == 1:
+            return self
+        wrong = [
+            ("model.kind", self.model.kind, "mlp", self.model.kind != "mlp"),
+            ("training.devices", self.training.devices, "1", self.training.devices > 1),
+            ("training.groups", self.training.groups, "1", self.training.groups > 1),
+            ("training.precision", self.training.precision, "fp32 or bf16", self.training.precision == "fp16"),
+            ("evaluation.artifacts", self.evaluation.artifacts, "an empty list", bool(self.evaluation.artifacts)),
+        ]
+        for field, given, allowed, refused in wrong:
+            if refused:
+                raise PydanticCustomError(
+                    "many_networks",
+                    "With data.realisations above 1, one run trains many small networks at once, and this can't be had",
+                    {"field": field, "given": given, "allowed": allowed},
+                )
         return self
 
 

@@ -59,10 +59,18 @@ Optimiser = Annotated[Sgd | Adam, Field(discriminator="kind")]
 Schedule = Annotated[Step | Cosine, Field(discriminator="kind")]
 Loss = Literal["ce", "bce", "mse"]
 Precision = Literal["fp32", "bf16", "fp16"]
+Compile = Literal["auto", "on", "off"]
+Devices = Annotated[int, Field(ge=1, le=64)]
 
 
 class Training(Part):
-    """How long and by what rule the network learns; `batch_size` is global."""
+    """How long and by what rule the network learns; `batch_size` is global.
+
+    With several `devices` each has an equal share of every batch, partners are drawn within a share, and batch
+    normalisation is of a share, or of the whole batch with `sync_batch_norm`. `groups` draws partners within that many
+    shares on one device: with it, one device computes what as many devices with `sync_batch_norm` do. `compile: auto`
+    compiles the network where the run is expected to be long enough for that to pay.
+    """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 100
@@ -71,6 +79,45 @@ class Training(Part):
     loss: Loss = "ce"
     precision: Precision = "fp32"
     clip_norm: Annotated[Real, Field(gt=0, le=1e6)] | None = None
+    compile: Compile = "auto"
+    devices: Devices = 1
+    groups: Devices = 1
+    sync_batch_norm: bool = False
+
+    @property
+    def shares(self) -> int:
+        """Into how many parts each batch is cut; partners are found within a part."""
+        return max(self.devices, self.groups)
+
+    @model_validator(mode="after")
+    def _shares_are_sensible(self) -> Self:
+        wrong = [
+            (
+                "groups",
+                self.groups,
+                "1 where devices is above 1",
+                self.devices > 1 and self.groups > 1,
+                "Each device is a group of its own",
+            ),
+            (
+                "sync_batch_norm",
+                self.sync_batch_norm,
+                "false where devices is 1",
+                self.sync_batch_norm and self.devices == 1,
+                "One device has nobody to share its statistics with",
+            ),
+            (
+                "batch_size",
+                self.batch_size,
+                f"at least {2 * self.shares}",
+                self.batch_size < 2 * self.shares,
+                "Each share of a batch needs two samples",
+            ),
+        ]
+        for field, given, allowed, refused, reason in wrong:
+            if refused:
+                raise PydanticCustomError("shares", reason, {"field": field, "given": given, "allowed": allowed})
+        return self
 
     @model_validator(mode="after")
     def _milestones_lie_inside(self) -> Self:

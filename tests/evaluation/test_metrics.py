@@ -51,3 +51,7 @@ def test_the_median_of_each_metric_is_its_own_and_needs_ten_epochs() -> None:
     assert "median_of_last_ten" not in select(history(errors[:9]))
     found = select(history(errors))["median_of_last_ten"]
     assert found == pytest.approx({"error": 0.45, "nll": 5.5, "brier": 0.55})
+
+
+def test_without_a_measurement_after_every_epoch_the_last_one_alone_speaks() -> None:
+    assert select([{"lr": 1.0}, *history([0.5])]) == {"last": {"error": 0.5, "nll": 0, "brier": 0.5}}

@@ -71,6 +71,15 @@ def test_a_run_reports_its_start_every_epoch_and_its_end(tmp_path: Path) -> None
     assert all(set(epoch) == names for epoch in metrics(found))
 
 
+def test_the_test_split_is_measured_as_often_as_asked_and_at_the_end(tmp_path: Path) -> None:
+    every = spec(epochs=5)
+    rare = every.model_copy(update={"evaluation": every.evaluation.model_copy(update={"test_every": 2})})
+    found = reports(rare, nowhere(tmp_path))
+    assert ["error" in epoch for epoch in metrics(found)] == [False, True, False, True, True]
+    assert set(results(found)) == {"last"}
+    assert results(found)["last"] == results(reports(every, nowhere(tmp_path)))["last"]
+
+
 def test_results_have_the_names_that_may_be_stored(tmp_path: Path) -> None:
     found = results(reports(spec(epochs=10), nowhere(tmp_path)))
     assert set(found) == {"last", "median_of_last_ten", "best_on_test"}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mmix.spec.data import Data
+from mmix.spec.data import Data, realisations_of
 from mmix.spec.evaluation import (
     FINAL_METRICS,
     METRICS,
@@ -143,12 +143,50 @@ def test_layers_up_to_the_last_mix_point_are_admitted_and_no_further(model: dict
         {"epochs": 3, "optimiser": {"kind": "sgd", "momentum": 0.0}},
         {"epochs": 3, "optimiser": {"kind": "sgd", "lr": 0}},
         {"epochs": 3, "loss": "mae"},
+        {"epochs": 3, "compile": "sometimes"},
+        {"epochs": 3, "devices": 0},
+        {"epochs": 3, "devices": 2, "groups": 2},
+        {"epochs": 3, "sync_batch_norm": True},
+        {"epochs": 3, "batch_size": 7, "devices": 4},
+        {"epochs": 3, "batch_size": 7, "groups": 4},
     ],
     ids=str,
 )
 def test_a_training_that_cannot_be_is_refused(training: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         ExperimentSpec.model_validate({**MINIMAL, "training": training})
+
+
+MANY: dict[str, Any] = {
+    "data": {"kind": "gaussian_mixture", "realisations": 3},
+    "evaluation": {"attacks": []},
+}
+
+
+def test_many_realisations_are_had_of_points_and_small_networks() -> None:
+    spec = ExperimentSpec.model_validate({**MINIMAL, **MANY})
+    assert realisations_of(spec.data) == 3
+    assert realisations_of(ExperimentSpec.model_validate(MINIMAL).data) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"data": {"kind": "digits", "realisations": 3}}, ("data", "realisations")),
+        ({"model": {"kind": "bottleneck_mlp"}}, ("model", "kind")),
+        ({"training": {"epochs": 3, "devices": 2}}, ("training", "devices")),
+        ({"training": {"epochs": 3, "groups": 2}}, ("training", "groups")),
+        ({"training": {"epochs": 3, "precision": "fp16"}}, ("training", "precision")),
+        ({"evaluation": {"attacks": [], "artifacts": ["logits"]}}, ("evaluation", "artifacts")),
+    ],
+    ids=str,
+)
+def test_what_many_networks_cannot_have_is_refused(changes: dict[str, Any], place: tuple[str, ...]) -> None:
+    asked = {**MINIMAL, **MANY, **changes}
+    with pytest.raises(ValidationError) as refused:
+        ExperimentSpec.model_validate(asked)
+    (problem,) = problems(refused.value.errors(), asked)
+    assert tuple(problem["loc"]) == place
 
 
 def test_a_label_says_the_method_and_what_is_special_about_it() -> None:

@@ -1,16 +1,13 @@
-"""One run, from a spec and a seed to results: the only place that knows every room of the laboratory."""
+"""One run of one network."""
 
 import math
-import platform
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
-import mmix
 from mmix.data.dataset import Dataset, Split
 from mmix.data.load import load
 from mmix.data.loading import loader
@@ -22,64 +19,14 @@ from mmix.evaluation.metrics import metrics
 from mmix.evaluation.predict import predict
 from mmix.evaluation.selections import select
 from mmix.models.build import build
+from mmix.run.provenance import provenance
+from mmix.run.reports import Finished, Places, Report, Saved, Started, Trained
 from mmix.spec.evaluation import Evaluation, Noise, ood_metric
 from mmix.spec.experiment import ExperimentSpec, digest
 from mmix.training import checkpoint
 from mmix.training.learner import Learner, load_state, prepare, state
 from mmix.training.loop import Epoch, train
 from mmix.training.precision import repeatable
-
-
-@dataclass(frozen=True)
-class Places:
-    """The folders of a run. Checkpoints are written to one, and read from it and from those in `resume`.
-
-    What `evaluation.artifacts` asks for is written to `artifacts`, where that is given.
-    """
-
-    data: Path
-    checkpoints: Path | None = None
-    resume: tuple[Path, ...] = ()
-    artifacts: Path | None = None
-
-
-@dataclass(frozen=True)
-class Started:
-    """Training begins after `resumed_epoch` epochs; `skipped` has a line on each checkpoint passed over."""
-
-    resumed_epoch: int
-    epochs: int
-    skipped: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """An epoch is over; `epoch` counts those done, `metrics` are of training and of the test split."""
-
-    epoch: int
-    metrics: dict[str, float]
-    seconds: float
-    images_per_second: float
-
-
-@dataclass(frozen=True)
-class Saved:
-    """The checkpoint of an epoch is on disk."""
-
-    epoch: int
-    path: Path
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The results by selection and metric, and what they rest on."""
-
-    results: dict[str, dict[str, float]]
-    provenance: dict[str, Json]
-
-
-Report = Started | Trained | Saved | Finished
 
 
 def run(
@@ -106,7 +53,7 @@ def run(
         startup_seconds = time.perf_counter() - start
         yield Started(len(history), spec.training.epochs, search.skipped)
         for epoch in train(learner, done=len(history)):
-            history.append(_measured(epoch, learner, data))
+            history.append(_measured(epoch, learner, data, every=spec.evaluation.test_every))
             yield Trained(epoch.number, history[-1], epoch.seconds, epoch.images / epoch.seconds)
             if places.checkpoints is not None:
                 yield _save(places.checkpoints, learner, history, identity)
@@ -120,9 +67,9 @@ def run(
             folder=places.artifacts,
         )
         results["last"] |= found.results
-        provenance = _provenance(spec, data, learner, startup_seconds)
         written: list[Json] = [path.name for path in found.written]
-        yield Finished(results, provenance | {"diagnostics": found.diagnostics, "artifacts": written})
+        rests_on = provenance(spec, data, learner, startup_seconds)
+        yield Finished(results, rests_on | {"diagnostics": found.diagnostics, "artifacts": written})
 
 
 def _device(name: str) -> torch.device:
@@ -182,13 +129,18 @@ def _resume(
     return list(search.checkpoint.history), search
 
 
-def _measured(epoch: Epoch, learner: Learner, data: Dataset) -> dict[str, float]:
-    """Raises: Diverged where the last step of the epoch made the predictions something else than numbers."""
+def _measured(epoch: Epoch, learner: Learner, data: Dataset, *, every: int) -> dict[str, float]:
+    """What the epoch came to; the test split is measured after each `every`-th epoch and after the last.
+
+    Raises: Diverged where the last step of the epoch made the predictions something else than numbers.
+    """
+    trained = {"train_loss": epoch.loss, "train_accuracy_weighted": epoch.accuracy, "lr": epoch.lr} | epoch.mixing
+    if epoch.number % every and epoch.number < learner.spec.epochs:
+        return trained
     measured = metrics(predict(learner.model, data.test, data.statistics), data.test.y)
     if not all(map(math.isfinite, measured.values())):
         raise Diverged(f"the test loss of epoch {epoch.number} is no number: lower training.optimiser.lr")
-    trained = {"train_loss": epoch.loss, "train_accuracy_weighted": epoch.accuracy, "lr": epoch.lr}
-    return trained | epoch.mixing | measured
+    return trained | measured
 
 
 def _save(folder: Path, learner: Learner, history: Sequence[dict[str, float]], identity: checkpoint.Identity) -> Saved:
@@ -200,29 +152,3 @@ def _save(folder: Path, learner: Learner, history: Sequence[dict[str, float]], i
         identity=identity,
     )
     return Saved(len(history), path, sha256)
-
-
-def _provenance(spec: ExperimentSpec, data: Dataset, learner: Learner, startup_seconds: float) -> dict[str, Json]:
-    cuda = learner.device.type == "cuda"
-    return {
-        "mmix": mmix.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.platform(),
-        "device": str(learner.device),
-        "device_name": torch.cuda.get_device_name(learner.device) if cuda else _processor(),
-        "threads": torch.get_num_threads(),
-        "precision": spec.training.precision,
-        "data": data.name,
-        "data_checksum": data.checksum,
-        "train_images": len(data.train),
-        "test_images": len(data.test),
-        "classes": len(data.classes),
-        "parameters": sum(parameter.numel() for parameter in learner.model.parameters()),
-        "startup_seconds": startup_seconds,
-    }
-
-
-def _processor() -> str:
-    return f"{platform.processor() or platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
