@@ -4,16 +4,13 @@ from celery import Celery
 
 from mmix.settings import Settings
 
-DEVICES = ("any", "cpu", "cuda")
-"""What a run may ask for; each is a queue."""
-
 CONDUCT = "mmix.conduct"
 """The one task: look at this run."""
 
 
-def queue_name(device: str) -> str:
-    """The Celery queue of the runs that ask for this device."""
-    return f"runs.{device}"
+def queue_name(device: str, *, devices: int) -> str:
+    """The Celery queue of the runs that ask for this kind of device and this many of them."""
+    return f"runs.{device}.{devices}"
 
 
 def application(settings: Settings, *, socket_timeout_seconds: float = 10) -> Celery:

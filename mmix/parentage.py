@@ -1,13 +1,16 @@
 """Children that don't outlive their parent.
 
 `python -m mmix.parentage PID COMMAND...` becomes COMMAND, and the kernel kills it when process PID ends (Linux). The
-kernel watches the thread that started the child, so start children from a main thread.
+kernel watches the thread that started the child, so start children from a main thread. Where COMMAND itself starts
+children in this way, its argument `OWN_PID` is replaced by the process id that it will have.
 """
 
 import ctypes
 import os
 import signal
 import sys
+
+OWN_PID = "{pid}"
 
 _PR_SET_PDEATHSIG = 1
 
@@ -29,7 +32,8 @@ def bound_command(*command: str) -> list[str]:
 
 def _main() -> None:
     die_with(int(sys.argv[1]))
-    os.execvp(sys.argv[2], sys.argv[2:])
+    command = [str(os.getpid()) if argument == OWN_PID else argument for argument in sys.argv[2:]]
+    os.execvp(command[0], command)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
 
 from mmix import embedded
 from mmix.settings import Settings
 from mmix.spec.experiment import ExperimentSpec
-from mmix.store import schema
+from mmix.store import schema, workers
 from mmix.store import sessions as store
+from mmix.store.devices import Listed
 from mmix.store.sessions import Sessions
 
 for _name in [name for name in os.environ if name.startswith("MMIX_") and not name.startswith("MMIX_TEST_")]:
@@ -106,6 +108,14 @@ def at(servers: Settings, database: str) -> Settings:
     assert servers.database_url is not None
     url = sqlalchemy.make_url(servers.database_url).set(database=database)
     return servers.model_copy(update={"database_url": url.render_as_string(hide_password=False)})
+
+
+def new_worker(session: Session, *, devices: int = 1, kinds: tuple[str, ...] = ("any", "cpu")) -> UUID:
+    """A live worker with so many CPU slots, whose runs may ask for these kinds."""
+    worker_id = uuid4()
+    inventory = [Listed(f"cpu-{number}", "cpu") for number in range(devices)]
+    workers.beat(session, worker_id=worker_id, host="here", pid=1, queues=kinds, inventory=inventory)
+    return worker_id
 
 
 def make_spec(**changes: object) -> ExperimentSpec:

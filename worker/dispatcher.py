@@ -7,6 +7,7 @@ import itertools
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from types import FrameType
 
 import psycopg
@@ -15,18 +16,18 @@ from celery import Celery
 from kombu.exceptions import OperationalError as BrokerOutage
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from mmix import broker, logs, settings
 from mmix.errors import MmixError
 from mmix.settings import Settings
-from mmix.store import hints, leases, sessions
+from mmix.store import endings, hints, sessions
 from mmix.store.hints import Hint
 from mmix.store.sessions import RUNS_CHANNEL, Sessions
 
 _BROKER_SECONDS = 2.0  # a frozen Redis may hold the dispatcher up this long, and no longer
 _ALIVE_SECONDS = 15.0
 _OUTAGE_SECONDS = 1.0
+_PATIENCE_SECONDS = 60.0  # a run on several devices waits so long before those behind it wait for it
 
 _log = structlog.get_logger("dispatcher")
 
@@ -84,23 +85,30 @@ class Dispatcher:
     def round(self) -> None:
         """One look: reap, then ring."""
         with self._sessions.begin() as session:
-            reaped = leases.reap(session, grace_seconds=self._settings.grace_seconds)
+            reaped = endings.reap(session, grace_seconds=self._settings.grace_seconds)
         if reaped:
             _log.warning("leases lapsed", runs=reaped)
-        for device in broker.DEVICES:
-            with self._sessions.begin() as session:
-                self._ring(session, device)
+        with self._sessions.begin() as session:
+            wanted = hints.wanted(
+                session,
+                hint_seconds=self._settings.hint_seconds,
+                alive_seconds=_ALIVE_SECONDS,
+                patience_seconds=_PATIENCE_SECONDS,
+            )
+            # Before they are rung for: a worker may be faster than this process, and find that it can't have the run.
+            hints.stamp(session, [hint.run_id for hint in wanted])
+        self._ring(wanted)
 
-    def _ring(self, session: Session, device: str) -> None:
-        wanted = hints.wanted(
-            session, queue=device, hint_seconds=self._settings.hint_seconds, alive_seconds=_ALIVE_SECONDS
-        )
-        rung = itertools.takewhile(self._rang, wanted)  # one failure is enough to know that Redis is away
-        hints.stamp(session, [hint.run_id for hint in rung])
+    def _ring(self, wanted: Sequence[Hint]) -> None:
+        rung = list(itertools.takewhile(self._rang, wanted))  # one failure is enough to know that Redis is away
+        if len(rung) < len(wanted):
+            with self._sessions.begin() as session:
+                hints.unstamp(session, [hint.run_id for hint in wanted[len(rung) :]])
 
     def _rang(self, hint: Hint) -> bool:
         try:
-            self._app.send_task(broker.CONDUCT, (str(hint.run_id),), queue=broker.queue_name(hint.queue), retry=False)
+            queue = broker.queue_name(hint.device, devices=hint.devices)
+            self._app.send_task(broker.CONDUCT, (str(hint.run_id),), queue=queue, retry=False)
         except (BrokerOutage, RedisError, OSError) as error:
             if not self._broker_down:
                 _log.warning("redis can't be reached; runs wait in the database", reason=str(error))

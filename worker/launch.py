@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from mmix.errors import Fenced
 from mmix.settings import Settings
-from mmix.store import leases
+from mmix.store import endings, leases
 from mmix.store.leases import Lease, Point
 from mmix.store.sessions import Sessions, is_outage
 from worker import wire
@@ -72,7 +72,12 @@ class Supervision:
         """Runs the attempt to its end; returns early where the run is no longer this attempt's."""
         folder = self._folder(self._lease.attempt)
         try:
-            with Trainer(folder=folder, threads=self._workplace.threads, environment=environment) as trainer:
+            with Trainer(
+                folder=folder,
+                devices=len(self._lease.devices),
+                threads=self._workplace.threads,
+                environment=environment,
+            ) as trainer:
                 self._attend(trainer)
                 trainer.kill()
                 self._settle(trainer)
@@ -89,7 +94,7 @@ class Supervision:
                 self._renew(trainer)
             if now >= self._flush_at:
                 self._flush()
-            if self._overdue():
+            if self._overdue() or self._forsaken():
                 return
 
     def _listen(self, trainer: Trainer) -> None:
@@ -166,6 +171,10 @@ class Supervision:
         stopping = self._stop_asked_at is not None and now > self._stop_asked_at + _STOP_SECONDS
         return now > self._deadline or stopping or self._past_max_runtime(now)
 
+    def _forsaken(self) -> bool:
+        """Whether rank 0 has said its last: the other ranks may wait for it, and nobody for them."""
+        return len(self._lease.devices) > 1 and self._end is not None
+
     def _past_max_runtime(self, now: float) -> bool:
         limit = self._lease.max_runtime_seconds
         return limit is not None and now > self._began_at + limit
@@ -186,9 +195,9 @@ class Supervision:
 
     def _verdict(self, trainer: Trainer) -> Callable[[Session], None]:
         """How this attempt ended, as the one store call that says so."""
-        lease, end, code = self._lease, self._end, trainer.exit_code
+        lease, end, code = self._lease, self._end or trainer.word(), trainer.exit_code
         if self._stop_asked_at is not None:
-            return lambda session: leases.end_cancelled(session, lease, exit_code=code)
+            return lambda session: endings.end_cancelled(session, lease, exit_code=code)
         if isinstance(end, wire.Finished):
             return lambda session: _finish(session, lease, end, code)
         if isinstance(end, wire.Failed):
@@ -196,7 +205,8 @@ class Supervision:
         if self._past_max_runtime(time.monotonic()):
             message = f"The run took longer than its max_runtime_seconds, {lease.max_runtime_seconds}"
             return lambda session: _fail(session, lease, wire.Failed("timeout", message, message), code)
-        if code is None or code < 0 or code == wire.WATCHDOG_EXIT:
+        # An agent's exit code doesn't tell a rank that was killed from one that crashed.
+        if code is None or code < 0 or code == wire.WATCHDOG_EXIT or len(lease.devices) > 1:
             reason = f"The trainer ended with {_named(code)}; its last words: {trainer.last_words() or 'none'}"
             return lambda session: _lose(session, lease, reason, code)
         words = trainer.last_words()
@@ -210,14 +220,14 @@ def _named(code: int | None) -> str:
 
 def _finish(session: Session, lease: Lease, end: wire.Finished, code: int | None) -> None:
     try:
-        leases.succeed(session, lease, found=end.results, provenance=end.provenance)
+        endings.succeed(session, lease, found=end.results, provenance=end.provenance)
     except Fenced:
-        leases.end_cancelled(session, lease, exit_code=code)  # it was cancelled in its last moments
+        endings.end_cancelled(session, lease, exit_code=code)  # it was cancelled in its last moments
 
 
 def _fail(session: Session, lease: Lease, end: wire.Failed, code: int | None) -> None:
     try:
-        leases.fail(
+        endings.fail(
             session,
             lease,
             failure_class=end.failure_class,
@@ -226,11 +236,11 @@ def _fail(session: Session, lease: Lease, end: wire.Failed, code: int | None) ->
             error=end.error,
         )
     except Fenced:
-        leases.end_cancelled(session, lease, exit_code=code)
+        endings.end_cancelled(session, lease, exit_code=code)
 
 
 def _lose(session: Session, lease: Lease, reason: str, code: int | None) -> None:
     try:
-        leases.lose(session, lease, exit_code=code, error=reason)
+        endings.lose(session, lease, exit_code=code, error=reason)
     except Fenced:
-        leases.end_cancelled(session, lease, exit_code=code)
+        endings.end_cancelled(session, lease, exit_code=code)

@@ -45,8 +45,8 @@ def _work(found: settings.Settings) -> None:
             [
                 "worker",
                 "--loglevel=WARNING",
-                f"--concurrency={place.slots}",
-                f"--queues={','.join(broker.queue_name(device) for device in place.queues)}",
+                f"--concurrency={len(place.devices)}",
+                f"--queues={','.join(place.queues)}",
                 f"--hostname={worker_id.hex[:8]}@{place.host}",
                 "--without-gossip",
                 "--without-mingle",
@@ -90,8 +90,8 @@ class Heart:
                         worker_id=place.worker_id,
                         host=place.host,
                         pid=os.getpid(),
-                        slots=place.slots,
-                        queues=place.queues,
+                        queues=place.kinds,
+                        inventory=place.devices,
                     )
             except DBAPIError as error:
                 _log.warning("the database can't be reached", reason=str(error.orig).splitlines()[0])

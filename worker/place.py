@@ -1,54 +1,67 @@
-"""Where a worker works: its name, its devices, its folders and its slots."""
+"""Where a worker works: its name, its devices, its folders and its threads."""
 
-import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from mmix.broker import queue_name
 from mmix.settings import Settings
+from mmix.store.devices import Listed
+from worker.inventory import inventory
 
-
-def gpus() -> int:
-    """How many NVIDIA GPUs this process may use, without importing torch."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        return len([name for name in chosen.split(",") if name.strip() not in {"", "-1"}])
-    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+MOST_DEVICES = 64  # what a spec may ask for
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """One worker's machine, as its supervisors see it."""
+    """One worker's machine, as its supervisors see it; `threads` are those of one device."""
 
     worker_id: UUID
     host: str
-    gpus: int
-    slots: int
+    devices: tuple[Listed, ...]
+    fake: bool
     threads: int
     data: Path
     artifacts: Path
 
     @property
-    def queues(self) -> tuple[str, ...]:
-        """The device kinds whose runs this worker takes."""
+    def gpus(self) -> bool:
+        """Whether the devices are GPUs; a worker has devices of one kind."""
+        return self.devices[0].kind == "cuda"
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that a run which comes here may ask for."""
         return ("any", "cuda", "cpu") if self.gpus else ("any", "cpu")
+
+    @property
+    def queues(self) -> list[str]:
+        """The Celery queues whose runs this worker can hold: each kind, and each number of devices."""
+        counts = range(1, min(len(self.devices), MOST_DEVICES) + 1)
+        return [queue_name(kind, devices=count) for kind in self.kinds for count in counts]
 
     def device(self, wanted: str) -> str:
         """The kind of device that a run which asks for `wanted` gets here."""
-        return "cuda" if wanted != "cpu" and self.gpus else "cpu"
+        return "cuda" if wanted != "cpu" and self.gpus and not self.fake else "cpu"
+
+    def environment(self, *, wanted: str, uuids: Sequence[str]) -> dict[str, str]:
+        """What a trainer must be told that may use these devices and no others."""
+        if not self.gpus:
+            return {}
+        return {"CUDA_VISIBLE_DEVICES": ",".join(uuids) if wanted != "cpu" else ""}
 
 
 def workplace(settings: Settings, *, worker_id: UUID) -> Workplace:
-    """This machine: a slot per GPU; without one, a slot per core up to four, and the cores shared out."""
-    found = gpus()
-    slots = settings.slots or found or min(settings.cores, 4)
+    """This machine, with the cores shared out among its devices."""
+    devices = inventory(settings)
     return Workplace(
         worker_id=worker_id,
         host=socket.gethostname(),
-        gpus=found,
-        slots=slots,
-        threads=settings.threads or max(1, settings.cores // slots),
+        devices=devices,
+        fake=settings.fake_gpus is not None,
+        threads=settings.threads or max(1, settings.cores // len(devices)),
         data=settings.data_folder.resolve(),
         artifacts=settings.artifacts_folder.resolve(),
     )

@@ -7,7 +7,6 @@ from functools import cache
 from uuid import UUID
 
 import structlog
-from billiard import current_process
 from celery import shared_task
 from sqlalchemy.exc import DBAPIError
 
@@ -53,7 +52,7 @@ def conduct(run_id: str) -> None:
                 run_id=UUID(run_id),
                 worker_id=door.workplace.worker_id,
                 host=door.workplace.host,
-                queues=door.workplace.queues,
+                queues=door.workplace.kinds,
                 lease_seconds=door.terms.lease_seconds,
             )
     except DBAPIError as error:
@@ -66,12 +65,4 @@ def conduct(run_id: str) -> None:
     supervision = Supervision(
         lease, claimed_at=asked_at, sessions=door.sessions, terms=door.terms, workplace=door.workplace
     )
-    supervision.conduct(environment=_devices(door.workplace))
-
-
-def _devices(place: Workplace) -> dict[str, str]:
-    """Gives each slot a GPU of its own, round by round where slots outnumber GPUs."""
-    if not place.gpus:
-        return {}
-    names = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(place.gpus)))).split(",")
-    return {"CUDA_VISIBLE_DEVICES": names[current_process().index % len(names)].strip()}
+    supervision.conduct(environment=door.workplace.environment(wanted=lease.device, uuids=lease.devices))

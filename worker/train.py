@@ -1,7 +1,7 @@
 """The trainer: a child process that runs one attempt and tells its supervisor about it.
 
-Started as `python -m worker.train SOCKET`. It ends by itself within a second when the supervisor goes away, and when
-the lease that it was told about lapses.
+Started as `python -m worker.train SOCKET`; on several devices torch.distributed.run starts one for each. It ends by
+itself within a second when the supervisor goes away, and when the lease that it was told about lapses.
 """
 
 import contextlib
@@ -13,11 +13,13 @@ import threading
 import time
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
 from mmix import run as laboratory
 from mmix.errors import MmixError
 from mmix.spec.experiment import ExperimentSpec
-from worker import wire
+from worker import ranks, wire
+from worker.ranks import Place, Presence
 
 _TICK_SECONDS = 0.25
 
@@ -67,7 +69,16 @@ class Supervisor:
                 self.stop_asked = True
 
 
-def train(supervisor: Supervisor, order: wire.Begin) -> None:
+class Follower:
+    """A rank's end of a socket that it doesn't have: rank 0 speaks for all."""
+
+    stop_asked = False
+
+    def tell(self, _: wire.Event) -> None:
+        """Says nothing."""
+
+
+def train(supervisor: Supervisor | Follower, order: wire.Begin) -> None:
     """Runs the attempt and tells the supervisor of each report; ends early where it is asked to."""
     places = laboratory.Places(
         data=Path(order.data),
@@ -105,15 +116,75 @@ def _failure(error: Exception) -> wire.Failed:
     return wire.Failed(failure_class="error", message=f"{type(error).__name__}: {error}", error=told)
 
 
-def main() -> None:
-    """Connects, trains, reports."""
-    supervisor = Supervisor(sys.argv[1])
+def _lead(place: Place, path: str) -> None:
+    """Trains as rank 0, or as the only one."""
+    supervisor = Supervisor(path)
     order = supervisor.begin()
+    if place.several:
+        ranks.pass_on(place, order)
     try:
         train(supervisor, order)
     except Exception as error:  # whatever it is, its owner must read why the run failed
-        supervisor.tell(_failure(error))
-        sys.exit(wire.FAILED_EXIT)
+        failure = _reason(place, error)
+        if failure is not None:
+            supervisor.tell(failure)
+        _end(place, wire.FAILED_EXIT)
+
+
+def _follow(place: Place) -> None:
+    """Trains as one of the other ranks."""
+    ranks.watch_parent()
+    try:
+        train(Follower(), ranks.await_order(place))
+    except Exception as error:
+        traceback.print_exc()
+        ranks.leave_word(place, _failure(error), patience_seconds=_patience_seconds(error))
+        _end(place, wire.FAILED_EXIT)
+
+
+def _reason(place: Place, error: Exception) -> wire.Failed | None:
+    """Why the run failed; None where that can't be said, as another rank was killed."""
+    failure = _failure(error)
+    if not place.several or isinstance(error, MmixError):
+        return failure
+    traceback.print_exc()
+    return ranks.leave_word(place, failure, patience_seconds=_patience_seconds(error))
+
+
+def _patience_seconds(error: Exception) -> float:
+    """How long to wait for news of another rank's end, from which this error may follow: a refusal of ours never does.
+
+    Ranks fail within milliseconds of each other. An error of a connection waits longest, so that what broke it is told.
+    """
+    if isinstance(error, MmixError):
+        return 0
+    words = ("gloo", "nccl", "connection")
+    return ranks.NEWS_SECONDS if any(word in str(error).lower() for word in words) else ranks.NEWS_SECONDS / 2
+
+
+def _end(place: Place, code: int) -> NoReturn:
+    """Ends this process; one of several without taking the process group down.
+
+    Its destructor joins a thread that may wait for the interpreter's lock, which the destructor holds: 2 of 30 hung.
+    """
+    if place.several:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def main() -> None:
+    """Connects, trains, reports."""
+    path = sys.argv[1]
+    place = Place.of(path, os.environ)
+    presence = Presence(place)
+    if place.rank == 0:
+        _lead(place, path)
+    else:
+        _follow(place)
+    presence.leave()
+    _end(place, 0)
 
 
 if __name__ == "__main__":

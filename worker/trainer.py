@@ -1,4 +1,8 @@
-"""The supervisor's end of a trainer: start it, hear it, end it."""
+"""The supervisor's end of a trainer: start it, hear it, end it.
+
+On one device a trainer is one process. On several it is torch's agent and a rank per device: the agent starts each in a
+session of its own, out of reach of a signal to the agent's group, but none outlives the agent.
+"""
 
 import contextlib
 import os
@@ -13,30 +17,34 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mmix.parentage import bound_command
-from worker import wire
+from mmix.parentage import OWN_PID, bound_command
+from worker import ranks, wire
 
 _LAST_WORDS = 2000  # characters of a dead trainer's output that are kept
+_PARTING_SECONDS = 10.0  # from the end of the socket to the end of the process
+_RANKS_SECONDS = 3.0  # from the end of the agent to the end of its ranks
 
 
 class Trainer:
-    """A child process in a session of its own, and the socket to it."""
+    """A child process in a session of its own, and the socket to it; `threads` are those of each rank."""
 
-    def __init__(self, *, folder: Path, threads: int, environment: dict[str, str]) -> None:
+    def __init__(self, *, folder: Path, devices: int, threads: int, environment: dict[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._log = folder / "trainer.log"
         # Not in the attempt's folder: a socket's path may have 107 bytes at most.
         self._private = tempfile.TemporaryDirectory(prefix="mmix-")
+        self._folder = Path(self._private.name)
         path = os.path.join(self._private.name, "supervisor.sock")
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(path)
         self._listener.listen(1)
         self._listener.setblocking(False)
         self._connection: socket.socket | None = None
+        self._ended_at: float | None = None
         self._lines: wire.Lines | None = None
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                bound_command(sys.executable, "-m", "worker.train", path),
+                bound_command(*_command(path, devices=devices)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -68,8 +76,14 @@ class Trainer:
 
     @property
     def heard_out(self) -> bool:
-        """Whether nothing more will come: it closed the socket, or died before it called."""
-        return self._process.poll() is not None and (self._lines is None or self._lines.ended)
+        """Whether nothing more will come: it closed the socket and ended, or died before it called."""
+        gone = self._process.poll() is not None
+        return gone if self._lines is None else self._lines.ended and (gone or self._parted())
+
+    def _parted(self) -> bool:
+        """Whether the end of the socket is so long ago that the process won't end by itself."""
+        self._ended_at = self._ended_at or time.monotonic()
+        return time.monotonic() > self._ended_at + _PARTING_SECONDS
 
     @property
     def exit_code(self) -> int | None:
@@ -109,11 +123,29 @@ class Trainer:
 
     def kill(self) -> None:
         """Ends the trainer and whatever it started."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
+        deadline = time.monotonic() + _RANKS_SECONDS
+        while not ranks.all_gone(self._folder) and time.monotonic() < deadline:
+            time.sleep(0.02)  # their devices are not free before
+
+    def word(self) -> wire.Failed | None:
+        """What a rank left that failed and could not say so."""
+        return ranks.word(self._folder)
 
     def last_words(self) -> str:
         """The end of what it printed."""
         return self._log.read_text(errors="replace")[-_LAST_WORDS:].strip()
+
+
+def _command(socket_path: str, *, devices: int) -> list[str]:
+    """The command line of the trainer; the ranks are children of the agent that they must not outlive."""
+    trainer = ["worker.train", socket_path]
+    if devices == 1:
+        return [sys.executable, "-m", *trainer]
+    agent = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"),
+        *("--max-restarts=0", "--shutdown-timeout=5", "--local-addr=localhost"),
+        f"--log-dir={Path(socket_path).parent}",
+    ]
+    return [*agent, "-m", "mmix.parentage", OWN_PID, sys.executable, "-m", *trainer]

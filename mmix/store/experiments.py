@@ -79,6 +79,7 @@ def create(session: Session, *, owner: str, spec: ExperimentSpec, wish: Wish) ->
         "digest": group,
         "priority": wish.priority,
         "device": wish.device,
+        "devices": spec.training.devices,
     }
     session.execute(insert(Run), [{"id": uuid7(), "seed": seed, **shared} for seed in wish.seeds])
     session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": RUNS_CHANNEL})

@@ -2,61 +2,161 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Interval, func, literal, or_, select, update
+from sqlalchemy import Interval, and_, func, literal, or_, select, tuple_, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import ColumnElement
 
-from mmix.store.states import OWNED
-from mmix.store.tables import Run, Worker
+from mmix.store.tables import Device, Run, Worker
 
 LEADER_LOCK = 0x6D6D6978  # "mmix": the advisory lock that makes one dispatcher the leader
+
+_ORDER = (Run.priority.desc(), Run.created_at, Run.id)
 
 
 @dataclass(frozen=True)
 class Hint:
-    """A doorbell to ring: this run, in the queue of this device kind."""
+    """A doorbell to ring: this run, in the queue of this kind of device and this many of them."""
 
     run_id: UUID
-    queue: str
+    device: str
+    devices: int
 
 
-def wanted(session: Session, *, queue: str, hint_seconds: float, alive_seconds: float) -> list[Hint]:
-    """The queued runs of one queue to ring for: at most as many as slots are free, and one more.
+@dataclass(frozen=True)
+class _Post:
+    """A live worker: the kinds it serves, its devices, and how many of them are free."""
 
-    A doorbell that nobody followed within `hint_seconds` is rung again.
+    queues: tuple[str, ...]
+    devices: int
+    free: int
+
+
+@dataclass(frozen=True)
+class _Queue:
+    """The queued runs that ask for the same; for `ringing` of them a doorbell was rung and may still be heard."""
+
+    device: str
+    devices: int
+    ringing: int
+
+    def able(self, posts: Sequence[_Post]) -> list[_Post]:
+        return [post for post in posts if self.device in post.queues and post.devices >= self.devices]
+
+    def places(self, posts: Sequence[_Post]) -> int:
+        """How many of these runs could start at once."""
+        return sum(post.free // self.devices for post in self.able(posts))
+
+
+@dataclass(frozen=True)
+class _Patient:
+    """A run on several devices that has waited too long, and those who could have it."""
+
+    priority: int
+    created_at: datetime
+    id: UUID
+    able: tuple[_Post, ...]
+
+    def holds_back(self, queue: _Queue) -> bool:
+        return any(queue.device in post.queues for post in self.able)
+
+    def ahead(self) -> ColumnElement[bool]:
+        """Whether a run comes before this one."""
+        older = tuple_(Run.created_at, Run.id) < (self.created_at, self.id)
+        return or_(Run.priority > self.priority, and_(Run.priority == self.priority, older))
+
+
+def wanted(session: Session, *, hint_seconds: float, alive_seconds: float, patience_seconds: float) -> list[Hint]:
+    """The queued runs to ring for: per queue at most as many as could start now, and one more.
+
+    A doorbell that nobody followed within `hint_seconds` is rung again. A run on several devices is rung for once one
+    worker has them free. Where it has waited for longer than `patience_seconds`, nothing behind it is rung for at the
+    workers that could hold it, so that their devices come free together.
     """
-    unheard = literal(timedelta(seconds=hint_seconds), Interval)
-    ringing = session.scalar(
-        select(func.count()).where(
-            Run.state == "queued", Run.device == queue, Run.dispatched_at >= func.now() - unheard
-        )
+    unheard = _past(hint_seconds)
+    posts = _posts(session, alive_seconds=alive_seconds)
+    queues = _queues(session, unheard)
+    patient = _patient(session, queues, posts, patience_seconds=patience_seconds)
+    found: list[Hint] = []
+    for queue in queues:
+        places = queue.places(posts)
+        if queue.devices > 1 and places == 0:
+            continue
+        limit = places + 1 - queue.ringing
+        if limit <= 0:
+            continue
+        query = _silent(queue, unheard).order_by(*_ORDER).limit(limit)
+        if patient is not None and patient.holds_back(queue):
+            query = query.where(patient.ahead())
+        found += [Hint(run_id, queue.device, queue.devices) for run_id in session.scalars(query)]
+    return found
+
+
+def _past(seconds: float) -> ColumnElement[Any]:
+    return func.now() - literal(timedelta(seconds=seconds), Interval)
+
+
+def _silent(queue: _Queue, unheard: ColumnElement[Any]) -> Any:
+    return select(Run.id).where(
+        Run.state == "queued",
+        Run.device == queue.device,
+        Run.devices == queue.devices,
+        or_(Run.dispatched_at.is_(None), Run.dispatched_at < unheard),
     )
-    limit = _free_slots(session, queue=queue, alive_seconds=alive_seconds) + 1 - (ringing or 0)
-    if limit <= 0:
-        return []
-    ids = session.scalars(
-        select(Run.id)
+
+
+def _posts(session: Session, *, alive_seconds: float) -> list[_Post]:
+    rows = session.execute(
+        select(Worker.queues, func.count(), func.count().filter(Device.run_id.is_(None)))
+        .join(Device, Device.worker_id == Worker.id)
+        .where(Worker.last_seen > _past(alive_seconds))
+        .group_by(Worker.id)
+    )
+    return [_Post(tuple(queues), devices, free) for queues, devices, free in rows]
+
+
+def _queues(session: Session, unheard: ColumnElement[Any]) -> list[_Queue]:
+    rows = session.execute(
+        select(Run.device, Run.devices, func.count().filter(Run.dispatched_at >= unheard))
+        .where(Run.state == "queued")
+        .group_by(Run.device, Run.devices)
+        .order_by(Run.devices.desc(), Run.device)
+    )
+    return [_Queue(device, devices, ringing) for device, devices, ringing in rows]
+
+
+def _patient(
+    session: Session, queues: Sequence[_Queue], posts: Sequence[_Post], *, patience_seconds: float
+) -> _Patient | None:
+    """The first in order of the runs that have waited too long for several devices, which some worker has."""
+    stuck = {
+        (queue.device, queue.devices): tuple(queue.able(posts))
+        for queue in queues
+        if queue.devices > 1 and queue.able(posts) and queue.places(posts) == 0
+    }
+    row = session.execute(
+        select(Run.priority, Run.created_at, Run.id, Run.device, Run.devices)
         .where(
             Run.state == "queued",
-            Run.device == queue,
-            or_(Run.dispatched_at.is_(None), Run.dispatched_at < func.now() - unheard),
+            tuple_(Run.device, Run.devices).in_(list(stuck)),
+            Run.created_at < _past(patience_seconds),
         )
-        .order_by(Run.priority.desc(), Run.created_at, Run.id)
-        .limit(limit)
-    )
-    return [Hint(run_id=run_id, queue=queue) for run_id in ids]
-
-
-def _free_slots(session: Session, *, queue: str, alive_seconds: float) -> int:
-    alive = Worker.last_seen > func.now() - literal(timedelta(seconds=alive_seconds), Interval)
-    serving = select(Worker.id).where(Worker.queues.any_() == queue, alive)
-    slots = session.scalar(select(func.sum(Worker.slots)).where(Worker.id.in_(serving))) or 0
-    busy = session.scalar(select(func.count()).where(Run.state.in_(OWNED), Run.worker_id.in_(serving))) or 0
-    return max(0, slots - busy)
+        .order_by(*_ORDER)
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    return _Patient(row.priority, row.created_at, row.id, able=stuck[row.device, row.devices])
 
 
 def stamp(session: Session, ids: Sequence[UUID]) -> None:
-    """Notes that these runs were rung for."""
+    """Notes that these runs are rung for."""
     session.execute(update(Run).where(Run.id.in_(ids), Run.state == "queued").values(dispatched_at=func.now()))
+
+
+def unstamp(session: Session, ids: Sequence[UUID]) -> None:
+    """Notes that these runs could not be rung for."""
+    session.execute(update(Run).where(Run.id.in_(ids), Run.state == "queued").values(dispatched_at=None))

@@ -31,8 +31,8 @@ def head() -> str:
     return newest
 
 
-def migrate(engine: Engine) -> str:
-    """Brings the database to the newest migration and says which that is; repeating it changes nothing.
+def migrate(engine: Engine, *, to: str = "head") -> str:
+    """Brings the database to a migration, by default the newest, and says which is newest; repeating changes nothing.
 
     Raises: SetupError where the database was migrated by a newer mmix.
     """
@@ -44,7 +44,7 @@ def migrate(engine: Engine) -> str:
         if stands_at is not None and stands_at not in known:
             raise SetupError(f"The database stands at migration {stands_at}, newer than this mmix: update mmix")
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
     return head()
 
 

@@ -1,4 +1,4 @@
-"""The states of a run and the only ways from one to another."""
+"""The states of a run and the only ways from one to another; the kinds of devices."""
 
 from typing import Literal
 
@@ -35,3 +35,8 @@ def of_experiment(states: set[str]) -> State:
     if states & set(OWNED):
         return "running"
     return "queued" if "queued" in states else "succeeded"
+
+
+DeviceKind = Literal["cpu", "cuda"]
+DEVICE_KINDS: tuple[DeviceKind, ...] = ("cpu", "cuda")
+"""What a worker's device may be; of a processor, each slot is a device."""

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from mmix.store.states import OUTCOMES, OWNED, STATES, TERMINAL
+from mmix.store.states import DEVICE_KINDS, OUTCOMES, OWNED, STATES, TERMINAL
 
 
 def _among(column: str, values: tuple[str, ...]) -> str:
@@ -108,6 +108,7 @@ class Run(Base):
     seed: Mapped[int] = mapped_column(BigInteger)
     priority: Mapped[int]
     device: Mapped[str]
+    devices: Mapped[int] = mapped_column(server_default="1")
     state: Mapped[str] = mapped_column(server_default="queued")
     attempt: Mapped[int] = mapped_column(server_default="0")
     losses: Mapped[int] = mapped_column(server_default="0")
@@ -128,6 +129,7 @@ class Run(Base):
         CheckConstraint(f"({_among('state', TERMINAL)}) = (finished_at IS NOT NULL)", name="finished"),
         CheckConstraint("(state = 'failed') = (failure_class IS NOT NULL)", name="failure"),
         CheckConstraint("attempt >= 0 AND losses >= 0 AND epoch >= 0", name="counts"),
+        CheckConstraint("devices >= 1", name="devices"),
         Index(
             "ix_runs_queued",
             text("priority DESC"),
@@ -226,3 +228,22 @@ class Worker(Base):
     queues: Mapped[list[str]]
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_seen: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Device(Base):
+    """A device of a worker, and the attempt that holds it, if one does."""
+
+    __tablename__ = "devices"
+
+    worker_id: Mapped[UUID] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"), primary_key=True)
+    uuid: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    run_id: Mapped[UUID | None]
+    attempt: Mapped[int | None]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["run_id", "attempt"], ["attempts.run_id", "attempts.n"]),
+        CheckConstraint(_among("kind", DEVICE_KINDS), name="kind"),
+        CheckConstraint("(run_id IS NULL) = (attempt IS NULL)", name="held"),
+        Index(None, "run_id", "attempt", postgresql_where=text("run_id IS NOT NULL")),
+    )

@@ -1,24 +1,28 @@
-"""The workers that are alive."""
+"""The workers that are alive, and their devices."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, func, text
+from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from mmix.store.sessions import RUNS_CHANNEL
+from mmix.store import attempts, devices
+from mmix.store.devices import Listed
 from mmix.store.tables import Worker
 
 
-def beat(session: Session, *, worker_id: UUID, host: str, pid: int, slots: int, queues: Sequence[str]) -> None:
-    """Says that this worker is alive, and wakes the dispatcher when it is new."""
-    row = {"id": worker_id, "host": host, "pid": pid, "slots": slots, "queues": list(queues)}
+def beat(
+    session: Session, *, worker_id: UUID, host: str, pid: int, queues: Sequence[str], inventory: Sequence[Listed]
+) -> None:
+    """Says that this worker is alive and what devices it has, a slot each, and wakes the dispatcher."""
+    row = {"id": worker_id, "host": host, "pid": pid, "slots": len(inventory), "queues": list(queues)}
     statement = upsert(Worker).values(row)
     session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"last_seen": func.now()}))
-    session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": RUNS_CHANNEL})
+    devices.enlist(session, worker_id=worker_id, devices=inventory)
+    attempts.wake(session)
 
 
 def leave(session: Session, *, worker_id: UUID) -> None:
-    """Says that this worker has gone."""
+    """Says that this worker has gone, and its devices with it."""
     session.execute(delete(Worker).where(Worker.id == worker_id))

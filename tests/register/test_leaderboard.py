@@ -1,14 +1,13 @@
 from statistics import mean, stdev
-from uuid import uuid4
 
 import pytest
 
 from mmix.spec.experiment import ExperimentSpec, digest
-from mmix.store import experiments, leaderboard, leases
+from mmix.store import endings, experiments, leaderboard, leases
 from mmix.store.experiments import Wish
 from mmix.store.leaderboard import After, Filters, Place
 from mmix.store.sessions import Sessions
-from tests.conftest import make_spec
+from tests.conftest import make_spec, new_worker
 
 FGSM = "fgsm_accuracy@pixel:8/255"
 
@@ -17,9 +16,11 @@ def _finish(sessions: Sessions, spec: ExperimentSpec, *, seed: int, error: float
     with sessions.begin() as session:
         made = experiments.create(session, owner="local", spec=spec, wish=Wish(seeds=(seed,)))
         run_id = experiments.get(session, owner="local", experiment_id=made).runs[0].id
-        lease = leases.claim(session, run_id=run_id, worker_id=uuid4(), host="here", queues=("any",), lease_seconds=60)
+        lease = leases.claim(
+            session, run_id=run_id, worker_id=new_worker(session), host="here", queues=("any",), lease_seconds=60
+        )
         assert lease is not None
-        leases.succeed(session, lease, found={"last": {"error": error, FGSM: fgsm}}, provenance={})
+        endings.succeed(session, lease, found={"last": {"error": error, FGSM: fgsm}}, provenance={})
 
 
 def _page(

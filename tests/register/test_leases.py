@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from mmix.errors import Fenced
-from mmix.store import experiments, leases, runs
+from mmix.store import endings, experiments, leases, runs
 from mmix.store.experiments import Wish
 from mmix.store.leases import Lease, Point
 from mmix.store.sessions import Sessions
 from mmix.store.states import LOSSES_ALLOWED
-from tests.conftest import make_spec
+from tests.conftest import make_spec, new_worker
 
 FOUND = {"last": {"error": 0.25, "nll": 0.5}}
 
@@ -36,7 +36,7 @@ def _claim(sessions: Sessions, run_id: UUID, *, lease_seconds: float = 60) -> Le
         return leases.claim(
             session,
             run_id=run_id,
-            worker_id=uuid4(),
+            worker_id=new_worker(session),
             host="here",
             queues=("any", "cpu"),
             lease_seconds=lease_seconds,
@@ -62,17 +62,17 @@ def _outcomes(sessions: Sessions, run_id: UUID) -> list[str | None]:
 
 def _reap(sessions: Sessions, *, grace_seconds: float = 0) -> int:
     with sessions.begin() as session:
-        return leases.reap(session, grace_seconds=grace_seconds)
+        return endings.reap(session, grace_seconds=grace_seconds)
 
 
 def _succeed(sessions: Sessions, lease: Lease) -> None:
     with sessions.begin() as session:
-        leases.succeed(session, lease, found=FOUND, provenance={"threads": 1})
+        endings.succeed(session, lease, found=FOUND, provenance={"threads": 1})
 
 
 def _fail(sessions: Sessions, lease: Lease) -> None:
     with sessions.begin() as session:
-        leases.fail(session, lease, failure_class="error", message="broken", exit_code=1, error=None)
+        endings.fail(session, lease, failure_class="error", message="broken", exit_code=1, error=None)
 
 
 def _renew(sessions: Sessions, lease: Lease) -> bool:
@@ -92,7 +92,7 @@ def _record_start(sessions: Sessions, lease: Lease) -> None:
 
 def _lose(sessions: Sessions, lease: Lease) -> None:
     with sessions.begin() as session:
-        leases.lose(session, lease, exit_code=-9, error="killed")
+        endings.lose(session, lease, exit_code=-9, error="killed")
 
 
 WRITES: list[Callable[[Sessions, Lease], object]] = [_succeed, _fail, _renew, _record, _record_start, _lose]
@@ -194,7 +194,7 @@ def test_a_running_run_hears_of_its_cancellation_and_then_never_has_a_result(ses
     with pytest.raises(Fenced):
         _succeed(sessions, lease)
     with sessions.begin() as session:
-        leases.end_cancelled(session, lease, exit_code=0)
+        endings.end_cancelled(session, lease, exit_code=0)
     with sessions.begin() as session:
         found = runs.get(session, owner="local", run_id=run_id)
         assert (found.state, found.results) == ("cancelled", {})
@@ -219,7 +219,7 @@ def test_cancelling_a_finished_run_changes_nothing(sessions: Sessions, run_id: U
 def test_a_failed_run_tells_why_even_with_a_nul_in_the_message(sessions: Sessions, run_id: UUID) -> None:
     lease = _claimed(sessions, run_id)
     with sessions.begin() as session:
-        leases.fail(session, lease, failure_class="bad_data", message="a\x00b.png is broken", exit_code=1, error=None)
+        endings.fail(session, lease, failure_class="bad_data", message="a\x00b.png is broken", exit_code=1, error=None)
     with sessions.begin() as session:
         failure = runs.get(session, owner="local", run_id=run_id).failure
     assert failure is not None

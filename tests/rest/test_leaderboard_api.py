@@ -1,13 +1,11 @@
-from uuid import uuid4
-
 import pytest
 from fastapi.testclient import TestClient
 
 from mmix.spec.experiment import ExperimentSpec, canonical, digest
-from mmix.store import experiments, leases
+from mmix.store import endings, experiments, leases
 from mmix.store.experiments import Wish
 from mmix.store.sessions import Sessions
-from tests.conftest import make_spec
+from tests.conftest import make_spec, new_worker
 
 FGSM = "fgsm_accuracy@pixel:8/255"
 
@@ -17,11 +15,11 @@ def _finish(sessions: Sessions, spec: ExperimentSpec, *, error: float) -> None:
         made = experiments.create(session, owner="local", spec=spec, wish=Wish(seeds=(0, 1)))
         for run in experiments.get(session, owner="local", experiment_id=made).runs:
             lease = leases.claim(
-                session, run_id=run.id, worker_id=uuid4(), host="here", queues=("any",), lease_seconds=60
+                session, run_id=run.id, worker_id=new_worker(session), host="here", queues=("any",), lease_seconds=60
             )
             assert lease is not None
             found = {"error": error + run.seed / 100, "nll": 0.5, FGSM: 0.7}
-            leases.succeed(session, lease, found={"last": found, "best_on_test": {"error": 0.0}}, provenance={})
+            endings.succeed(session, lease, found={"last": found, "best_on_test": {"error": 0.0}}, provenance={})
 
 
 def test_a_row_has_its_group_spec_label_and_metrics_over_seeds(client: TestClient, sessions: Sessions) -> None:
