@@ -10,10 +10,10 @@ TORCH_INDEX ?=
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 PORT ?= 8000
 
-.PHONY: help setup run demo test check format openapi migration clean
+.PHONY: help setup run demo test check format bench profile toy-study openapi migration clean
 
 help:  ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
 setup: $(VENV)/ready  ## create .venv and install everything
 
@@ -43,6 +43,16 @@ check: $(VENV)/ready  ## format, lint, types, import contracts, migrations, open
 format: $(VENV)/ready  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(VENV)/ready  ## measure speed and memory, twenty minutes: make bench [ONLY="throughput memory"]
+	$(BIN)/python -m benchmarks.bench $(if $(ONLY),--only $(ONLY))
+
+profile: $(VENV)/ready  ## trace some training steps, and their ten costliest operations: make profile SPEC=path
+	@test -n "$(SPEC)" || { echo "which spec? make profile SPEC=examples/digits-manifold.yaml" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.profile $(SPEC)
+
+toy-study: $(VENV)/ready  ## train the toy family's 2,000 networks, twenty minutes, and write docs/toy-family.md; resumes
+	$(BIN)/python -m benchmarks.toy_study --data-sets 400 --out build/toy-family.jsonl --report docs/toy-family.md
 
 openapi: $(VENV)/ready  ## write docs/openapi.json
 	$(BIN)/python -m api.openapi

@@ -28,10 +28,15 @@ class Figure:
 
     def line(self) -> str:
         """name value unit (goal >= G): met."""
-        told = f"{self.name} {self.value:.3g} {self.unit}"
+        told = f"{self.name} {shown(self.value)} {self.unit}"
         if self.goal is None:
             return told
         return f"{told} (goal {self.sense} {self.goal:g}): {'met' if self.met else 'missed'}"
+
+
+def shown(value: float) -> str:
+    """Three significant digits, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def over(

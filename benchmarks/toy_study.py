@@ -1,207 +1,216 @@
 """The toy family: does mixing help, at which depth, and what tells how hard a problem is?
 
-    python -m benchmarks.toy_study --data-sets 80 --out toy-family.jsonl [--report docs/toy-family.md]
+    python -m benchmarks.toy_study --data-sets 400 --out build/toy-family.jsonl [--report docs/toy-family.md]
 
 Trains ERM and Manifold Mixup at each depth on many Gaussian-mixture problems, with one seed per data set shared by all
-arms, so that every comparison is paired. Finished runs stand in the file and are not trained again.
+arms, so that every comparison is paired. Up to ten data sets of one K make a run of as many realisations; the runs are
+shared by as many processes as there are cores, one thread each. Every finished run is a line of the file, under the
+digest of its spec, and is not trained again. Full size takes about 20 minutes on two CPU cores.
 """
 
 import argparse
 import json
 import math
 import os
-import platform
-import statistics
-from collections.abc import Iterator
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from datetime import date
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import track
-from scipy import stats
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from benchmarks import gemm, toy_report
+from benchmarks.toy_report import ARMS, CLASSES, EPOCHS, HIDDEN, TEST_SIZE, Line, Row
 from mmix import run as laboratory
-from mmix.spec.experiment import ExperimentSpec
+from mmix.spec.experiment import ExperimentSpec, digest
+from mmix.spec.optimisation import Precision
 
-HIDDEN = [512, 512, 512]  # ConfMix manuscript, section 3.2: ReLU(2, 512, 512, 512, K)
-ARMS: dict[str, dict[str, Any]] = {
-    "erm": {"kind": "erm"},
-    **{
-        f"layer {layer}": {"kind": "manifold_mixup", "alpha": 0.5, "layers": [layer], "sharing": "sample"}
-        for layer in range(len(HIDDEN) + 1)
-    },
-}
-CLASSES = (2, 3, 4, 5)
-TEST_SIZE = 3000
-LEVEL = 0.05
+BATCH = 50
+TOGETHER = 10
+"""Data sets of one run."""
+FAR = 10_000
+"""The first data set of K classes has the seed K times this: more data sets of one K are new ones, not another K's."""
+PRECISION: Precision = "fp32"
 METRICS = ("error", "excess_risk", "relative_excess_risk", "bayes_risk", "mmlb", "normalised_mmlb")
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True)
+class Task:
+    """One run: an arm on `count` data sets of K classes, the first of which has the seed `first`."""
+
+    arm: str
+    classes: int
+    first: int
+    count: int
+
+    def spec(self) -> ExperimentSpec:
+        """The optimiser and the ranges of means and sigma are ours: the manuscript has none."""
+        return ExperimentSpec.model_validate(
+            {
+                "model": {"kind": "mlp", "hidden": HIDDEN},
+                "data": {
+                    "kind": "gaussian_mixture",
+                    "classes": self.classes,
+                    "seed": self.first,
+                    "test_size": TEST_SIZE,
+                    "realisations": self.count,
+                },
+                "mixing": ARMS[self.arm],
+                "training": {
+                    "epochs": EPOCHS,
+                    "batch_size": BATCH,
+                    "optimiser": {"kind": "adam"},
+                    "precision": PRECISION,
+                },
+                # The last epoch alone is reported, and to test costs as much as an epoch of training.
+                "evaluation": {"attacks": [], "test_every": EPOCHS},
+            }
+        )
+
+    def key(self) -> tuple[str, int]:
+        """Under what the file knows the run: the digest of its spec, and its seed."""
+        return digest(self.spec()), self.first
 
 
-def spec(arm: str, *, data_set: int) -> ExperimentSpec:
-    """One arm on one data set; the optimiser and the ranges of means and sigma are ours, the manuscript has none."""
-    return ExperimentSpec.model_validate(
-        {
-            "model": {"kind": "mlp", "hidden": HIDDEN},
-            "data": {
-                "kind": "gaussian_mixture",
-                "classes": CLASSES[data_set % len(CLASSES)],
-                "seed": data_set,
-                "test_size": TEST_SIZE,
-            },
-            "mixing": ARMS[arm],
-            "training": {"epochs": 20, "batch_size": 50, "optimiser": {"kind": "adam"}},
-            "evaluation": {"attacks": []},
-        }
-    )
+def tasks(data_sets: int) -> list[Task]:
+    """All runs of the study, the arms of the same data sets together; equally many data sets for each K."""
+    each = data_sets // len(CLASSES)
+    cut = np.array_split(np.arange(each), math.ceil(each / TOGETHER))  # evenly: never is one left alone
+    return [
+        Task(arm, classes, first=FAR * classes + int(part[0]), count=len(part))
+        for part in cut
+        for classes in CLASSES
+        for arm in ARMS
+    ]
 
 
-def train(arm: str, data_set: int) -> Row:
-    """The last epoch's metrics of one arm on one data set."""
-    asked = spec(arm, data_set=data_set)
-    *_, finished = laboratory.run(asked, data_set, places=laboratory.Places(data=Path("nowhere")), threads=1)
-    assert isinstance(finished, laboratory.Finished)
-    found = {name: finished.results["last"].get(name) for name in METRICS}
-    return {"arm": arm, "data_set": data_set, "classes": CLASSES[data_set % len(CLASSES)], **found}
+def train(task: Task) -> Line:
+    """Trains one run; what the file keeps of it."""
+    start = time.perf_counter()
+    rate = _rate()
+    reports: list[laboratory.Report] = []
+    with tempfile.TemporaryDirectory() as folder:
+        places = laboratory.Places(data=Path("nowhere"), artifacts=Path(folder))
+        for report in laboratory.run(task.spec(), task.first, places=places, threads=1):
+            reports.append(report)
+        found = json.loads((Path(folder) / "realisations.json").read_text())
+    trained = [report for report in reports if isinstance(report, laboratory.Trained)]
+    training_seconds = sum(report.seconds for report in trained)
+    points = sum(report.seconds * report.images_per_second for report in trained)
+    flops = points / BATCH * gemm.step_flops((2, *HIDDEN, task.classes), batch_size=BATCH)
+    return {
+        "digest": task.key()[0],
+        "seed": task.first,
+        "rows": [*_rows(task, found)],
+        "seconds": time.perf_counter() - start,
+        "training_seconds": training_seconds,
+        "gemm_fraction": flops / training_seconds / rate,
+        "precision": PRECISION,
+        "machine": toy_report.machine(),
+    }
 
 
-def rows_of(path: Path) -> list[Row]:
-    """The finished rows; a last line cut off by an interruption is passed over."""
-    rows = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+def lines_of(path: Path) -> list[Line]:
+    """The finished runs; a last line cut off by an interruption is passed over."""
+    lines = []
+    for text in path.read_text().splitlines() if path.exists() else []:
         try:
-            rows.append(json.loads(line))
+            lines.append(json.loads(text))
         except json.JSONDecodeError:
             continue
-    return rows
+    return lines
 
 
-def study(data_sets: int, path: Path) -> list[Row]:
-    """Trains what the file doesn't have yet, two at a time on two cores."""
-    done = {(row["arm"], row["data_set"]) for row in rows_of(path)}
-    wanted = [(arm, data_set) for data_set in range(data_sets) for arm in ARMS if (arm, data_set) not in done]
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool, path.open("a") as file:
-        tasks = [pool.submit(train, *task) for task in wanted]
-        for task in track(as_completed(tasks), total=len(tasks), description="training"):
-            file.write(json.dumps(task.result()) + "\n")
-            file.flush()
-    return [row for row in rows_of(path) if row["data_set"] < data_sets]
+def finished(path: Path, wanted: Sequence[Task]) -> dict[tuple[str, int], Line]:
+    """Which of the wanted runs the file has; it says how many lines it passes over, as they are of other specs."""
+    keys = {task.key() for task in wanted}
+    lines = {(line["digest"], line["seed"]): line for line in lines_of(path) if "digest" in line}
+    if others := len(lines_of(path)) - len(lines.keys() & keys):
+        print(f"{path}: {others} lines are of other specs or sizes, or twice there: passed over", file=sys.stderr)
+    return {key: line for key, line in lines.items() if key in keys}
 
 
-def report(rows: list[Row]) -> str:
-    """The study in words and tables."""
-    return "\n".join(_report(rows))
+def study(data_sets: int, path: Path) -> list[Line]:
+    """Trains what the file doesn't have yet, one run a core at a time."""
+    wanted = tasks(data_sets)
+    done = finished(path, wanted)
+    left = [task for task in wanted if task.key() not in done]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _end_line(path)
+    with (
+        ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool,
+        path.open("a") as file,
+        _progress() as progress,
+    ):
+        bar = progress.add_task("networks", total=_networks(wanted), completed=_networks(wanted) - _networks(left))
+        last = time.perf_counter()
+        try:
+            for future in as_completed([pool.submit(train, task) for task in left]):
+                # Of the wall time since the last line: what an interruption lost is not in it, nor the time between.
+                now = time.perf_counter()
+                line = future.result() | {"wall_seconds": now - last}
+                last = now
+                file.write(json.dumps(line) + "\n")
+                file.flush()
+                progress.advance(bar, len(line["rows"]))
+        finally:
+            pool.shutdown(cancel_futures=True)  # interrupted, it would otherwise train all that is left
+    found = finished(path, wanted)
+    return [found[task.key()] for task in wanted]
 
 
-def _report(rows: list[Row]) -> Iterator[str]:
-    by_arm = {arm: sorted((row for row in rows if row["arm"] == arm), key=lambda row: row["data_set"]) for arm in ARMS}
-    n = len(by_arm["erm"])
-    yield from (
-        "# The toy family",
-        "",
-        f"{n} Gaussian-mixture problems ({n // len(CLASSES)} for each K of {', '.join(map(str, CLASSES))}), "
-        "five components a class, means uniform in ±4, sigma uniform in 0.3 to 1; 1,000 training points, "
-        f"{TEST_SIZE:,} test points on which all risks are estimated. A ReLU network (2, 512, 512, 512, K), 20 epochs, "
-        "batch 50, Adam at "
-        "1e-3, cross-entropy; alpha 0.5, a lambda for each sample. One seed per data set, shared by all arms: same "
-        "initial weights, same order.",
-        "",
-        f"`python -m benchmarks.toy_study --data-sets {n} --out toy-family.jsonl --report docs/toy-family.md` on "
-        f"{os.cpu_count()} CPU cores, Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}, "
-        f"{date.today():%B %Y}.",
-        "",
-        "Excess risk is error minus the Bayes rule's error on the same points, in points (0.01); relative is that over "
-        "the Bayes risk, of the means. ± is the standard error of the mean over data sets.",
-        "",
-        "| arm | excess risk [points] | relative [%] | against ERM, paired [points] | t | p |",
-        "|---|---|---|---|---|---|",
+def _rows(task: Task, found: dict[str, Any]) -> Iterator[Row]:
+    last = found["results"]["last"]
+    for place, data_set in enumerate(found["data_seed"]):
+        values = {name: last[name][place] for name in METRICS if name in last}
+        yield {"arm": task.arm, "data_set": data_set, "classes": task.classes, **values}
+
+
+_measured: list[float] = []
+
+
+def _rate() -> float:
+    """The rate of a large product on one thread, measured once a process, while the others are at work."""
+    if not _measured:
+        torch.set_num_threads(1)
+        _measured.append(gemm.rate(PRECISION))
+    return _measured[0]
+
+
+def _networks(some: Sequence[Task]) -> int:
+    return sum(task.count for task in some)
+
+
+def _end_line(path: Path) -> None:
+    """Ends a line that an interruption cut off: the next one must not be glued to it."""
+    if path.exists() and path.read_bytes()[-1:] not in (b"", b"\n"):
+        with path.open("a") as file:
+            file.write("\n")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
     )
-    erm = np.array([row["excess_risk"] for row in by_arm["erm"]])
-    bayes = np.array([row["bayes_risk"] for row in by_arm["erm"]])
-    for arm, of_arm in by_arm.items():
-        yield _line(arm, np.array([row["excess_risk"] for row in of_arm]), erm=erm, bayes=bayes)
-    yield from ("", _verdict(by_arm), "")
-    yield from _difficulty(by_arm["erm"], bayes)
-    yield from _depths(by_arm)
-
-
-def _verdict(by_arm: dict[str, list[Row]]) -> str:
-    """Which depth is worst, and which arms a paired t test at 5 % (Holm over the depths) tells from ERM."""
-    excess = {arm: np.array([row["excess_risk"] for row in of_arm]) for arm, of_arm in by_arm.items()}
-    mixed = [arm for arm in excess if arm != "erm"]
-    tests = {arm: stats.ttest_rel(excess[arm], excess["erm"]) for arm in mixed}
-    told: dict[str, list[str]] = {"worse": [], "better": []}
-    for rank, arm in enumerate(sorted(mixed, key=lambda arm: float(tests[arm].pvalue))):
-        if tests[arm].pvalue * (len(mixed) - rank) > LEVEL:
-            break
-        told["worse" if tests[arm].statistic > 0 else "better"].append(arm)
-    worst = max(mixed, key=lambda arm: float(excess[arm].mean()))
-    words = "; ".join(f"{word} than ERM: {', '.join(sorted(arms)) or 'none'}" for word, arms in told.items())
-    return f"The worst depth is {worst}. At 5 %, Holm over the depths, {words}; the others are not resolved."
-
-
-def _line(arm: str, excess: np.ndarray, *, erm: np.ndarray, bayes: np.ndarray) -> str:
-    cells = [f"{_mean(100 * excess)}", f"{100 * excess.mean() / bayes.mean():.1f}"]
-    if arm == "erm":
-        return f"| {arm} | {' | '.join(cells)} | | | |"
-    test = stats.ttest_rel(excess, erm)
-    cells += [_mean(100 * (excess - erm), sign="+"), f"{test.statistic:.1f}", f"{test.pvalue:.2g}"]
-    return f"| {arm} | {' | '.join(cells)} |"
-
-
-def _mean(values: np.ndarray, *, sign: str = "") -> str:
-    return f"{values.mean():{sign}.2f} ± {values.std(ddof=1) / math.sqrt(len(values)):.2f}"
-
-
-def _difficulty(rows: list[Row], bayes: np.ndarray) -> Iterator[str]:
-    normalised = np.array([row["normalised_mmlb"] for row in rows])
-    classes = np.array([row["classes"] for row in rows])
-    squares = 1 / classes  # the sum of squared class shares, as classes are equally likely
-    whole = stats.pearsonr(normalised, bayes)
-    low, high = whole.confidence_interval()
-    printed = stats.pearsonr(normalised * squares * squares, bayes).statistic
-    within = [stats.pearsonr(normalised[classes == k], bayes[classes == k]).statistic for k in CLASSES]
-    yield from (
-        "## How hard a problem is",
-        "",
-        f"The normalised MMLB (R_low divided by the sum of squared class shares) correlates with the Bayes risk at "
-        f"{whole.statistic:+.2f} (95 % interval {low:+.2f} to {high:+.2f}); within one K at "
-        f"{', '.join(f'{value:+.2f}' for value in within)} (mean {statistics.mean(within):+.2f}). The manuscript's "
-        f"formula as printed multiplies instead of dividing; so computed, the correlation is {printed:+.2f}.",
-        "",
-    )
-
-
-def _depths(by_arm: dict[str, list[Row]]) -> Iterator[str]:
-    quartiles = np.array_split(np.argsort([row["normalised_mmlb"] for row in by_arm["erm"]], kind="stable"), 4)
-    yield from (
-        "## Depth against difficulty",
-        "",
-        "Paired difference of excess risk against ERM, in points, by quartile of the normalised MMLB (easiest first).",
-        "",
-        "| arm | quartile 1 | quartile 2 | quartile 3 | quartile 4 |",
-        "|---|---|---|---|---|",
-    )
-    erm = np.array([row["excess_risk"] for row in by_arm["erm"]])
-    for arm in list(by_arm)[1:]:
-        gained = np.array([row["excess_risk"] for row in by_arm[arm]]) - erm
-        yield f"| {arm} | {' | '.join(_mean(100 * gained[chosen], sign='+') for chosen in quartiles)} |"
-    yield ""
 
 
 def main() -> None:
     """Trains, then reports."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-sets", type=int, default=80)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--data-sets", type=int, default=400, help="a multiple of four, at least eight")
+    parser.add_argument("--out", type=Path, default=Path("build/toy-family.jsonl"))
     parser.add_argument("--report", type=Path)
     asked = parser.parse_args()
-    text = report(study(asked.data_sets, asked.out))
+    if asked.data_sets < 2 * len(CLASSES) or asked.data_sets % len(CLASSES):
+        parser.error(f"--data-sets is {asked.data_sets}: give a multiple of {len(CLASSES)}, at least 8")
+    text = toy_report.report(study(asked.data_sets, asked.out))
     if asked.report is not None:
         asked.report.write_text(text)
     print(text)

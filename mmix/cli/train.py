@@ -19,12 +19,17 @@ def train(
     seeds: Annotated[str, typer.Option(help="Several, as 0-4 or 0,2,5.")] = "0-4",
     as_json: Annotated[bool, typer.Option("--json", help="Print exactly one JSON document; needs --seed.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    threads: Annotated[int | None, typer.Option(min=1, help="torch's threads; all cores where not given.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="torch's threads on each device; all cores are shared where not given.")
+    ] = None,
     artifacts: Annotated[
         Path | None, typer.Option(help="Where evaluation.artifacts go: a folder, one below it for each seed.")
     ] = None,
 ) -> None:
-    """Trains a spec here and prints its metrics: mean and standard deviation where there are several seeds."""
+    """Trains a spec here and prints its metrics: mean and standard deviation where there are several seeds.
+
+    With training.devices above 1 each device gets a process of its own.
+    """
     from mmix import settings
     from mmix.cli.seeds import parse_seeds
     from mmix.spec import document
@@ -36,17 +41,20 @@ def train(
     if asked.evaluation.artifacts and artifacts is None:
         typer.echo("The spec asks for artifacts, which are written where --artifacts says: none are", err=True)
     from mmix import run as laboratory  # only now: a spec that is refused needn't wait for torch
+    from mmix.cli import ranks
 
     found = settings.load()
+    devices = asked.training.devices
+    run = laboratory.run if devices == 1 else ranks.run
     with _progress(hidden=as_json) as progress:
         runs = [
             _follow(
-                laboratory.run(
+                run(
                     asked,
                     each,
                     places=laboratory.Places(data=found.data_folder, artifacts=artifacts and artifacts / str(each)),
                     device=device,
-                    threads=threads or found.cores,
+                    threads=threads or max(1, found.cores // devices),
                 ),
                 progress,
                 progress.add_task(f"seed {each}", total=asked.training.epochs),

@@ -20,13 +20,17 @@ class Augmentation:
     def __call__(self, padded: Tensor, chosen: Tensor, *, height: int, width: int) -> Tensor:
         """The crops of the chosen images, (B, H, W, C), uint8.
 
-        padded: (N, H + 2P, W + 2P, C), uint8. chosen: (B,), int64.
+        padded: (N, H + 2P, W + 2P, C), uint8; copied unless contiguous. chosen: (B,), int64.
         """
-        rows = self.top[chosen, None] + torch.arange(height, device=padded.device)
-        columns = torch.arange(width, device=padded.device).expand(len(chosen), width)
-        columns = torch.where(self.flipped[chosen, None], columns.flip(1), columns) + self.left[chosen, None]
-        # One gather crops and flips.
-        return padded[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+        _, tall, wide, _ = padded.shape
+        row = torch.arange(height, device=padded.device)
+        column = torch.arange(width, device=padded.device)
+        columns = torch.where(self.flipped[chosen, None], column.flip(0), column)
+        first = (chosen * tall + self.top[chosen]) * wide + self.left[chosen]
+        places = first[:, None, None] + row[:, None] * wide + columns[:, None, :]
+        # One gather of whole pixels crops and flips; indexing with rows and columns takes five times as long on a CPU.
+        pixels = padded.flatten(0, 2).index_select(0, places.flatten())
+        return pixels.view(len(chosen), height, width, -1)
 
 
 def augmentation(

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from mmix.data.augment import augmentation, pad
 from mmix.data.dataset import Split, Statistics
-from mmix.data.pixels import normalise, unit
+from mmix.data.pixels import normalise, normalised
 from mmix.mixing.draw import generator
+from mmix.mixing.shares import WHOLE, Shares
 
 Order = Literal["order", "second_order"]
 """The second order gives the partners of pairing `two_batches`: batches of the same sizes, another order."""
@@ -31,7 +32,8 @@ class Batch:
 class Loader:
     """Shuffled, augmented, normalised batches; an epoch is a pure function of the seed and its number.
 
-    The samples stay on the device, images as bytes and padded once; a batch costs one gather.
+    The samples stay on the device, images as bytes and padded once; a batch costs one gather. `sizes` are those of
+    whole batches; of each come the `shares` that this process has.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Loader:
         crop_padding: int = 0,
         flip: bool = False,
         device: torch.device | str = "cpu",
+        shares: Shares = WHOLE,
     ) -> None:
         self._padding, self._flip, self._seed, self._device = crop_padding, flip, seed, device
         self._shape = split.shape
@@ -52,14 +55,23 @@ class Loader:
         self._y = split.y.to(device)
         self._statistics = statistics.to(device)
         self.images = len(split)
-        self.sizes = batch_sizes(len(split), batch_size)
+        self.shares = shares
+        self.sizes = batch_sizes(len(split), batch_size, shares)
+
+    @property
+    def split(self) -> Split:
+        """The training split as it was given; images are a view of what lies on the device."""
+        if self._stored.dim() == 2:
+            return Split(self._stored, self._y)
+        return Split(self._inside().permute(0, 3, 1, 2), self._y)
 
     def epoch(self, epoch: int, *, purpose: Order = "order") -> Iterator[Batch]:
         """The batches of an epoch; a sample's augmentation is the same in both orders."""
         order = generator(seed=self._seed, purpose=purpose, epoch=epoch).permutation(self.images)
         chosen = torch.from_numpy(order[: sum(self.sizes)]).to(self._device)
         look = self._augmented(epoch)
-        for index in torch.split(chosen, list(self.sizes)):
+        for batch in torch.split(chosen, list(self.sizes)):
+            index = batch[self.shares.place(len(batch))]
             yield self._batch(look(index), index)
 
     def clean(self, size: int) -> Iterator[Batch]:
@@ -68,8 +80,8 @@ class Loader:
             yield self._batch(self._centre(index), index)
 
     def _batch(self, stored: Tensor, index: Tensor) -> Batch:
-        x = unit(stored.permute(0, 3, 1, 2)) if stored.dim() == 4 else stored
-        return Batch(normalise(x, self._statistics), self._y[index], index)
+        seen = normalised if stored.dim() == 4 else normalise
+        return Batch(seen(stored, self._statistics), self._y[index], index)
 
     def _augmented(self, epoch: int) -> Callable[[Tensor], Tensor]:
         """From positions to stored samples with this epoch's crops and flips."""
@@ -87,20 +99,21 @@ class Loader:
         return lambda index: crop(self._stored, index, height=height, width=width)
 
     def _centre(self, index: Tensor) -> Tensor:
-        if self._stored.dim() == 2:
-            return self._stored[index]
+        return self._stored[index] if self._stored.dim() == 2 else self._inside()[index]
+
+    def _inside(self) -> Tensor:
+        """The images without their border, (N, H, W, C), as a view."""
         _, height, width = self._shape
-        inside = self._stored[:, self._padding : self._padding + height, self._padding : self._padding + width]
-        return inside[index]
+        return self._stored[:, self._padding : self._padding + height, self._padding : self._padding + width]
 
 
-def batch_sizes(images: int, batch_size: int) -> tuple[int, ...]:
-    """The sizes of an epoch's batches. A last smaller batch is kept unless it would be a single image.
+def batch_sizes(images: int, batch_size: int, shares: Shares = WHOLE) -> tuple[int, ...]:
+    """The sizes of an epoch's batches. A last smaller batch is kept unless a share of it would be a single image.
 
-    Batch normalisation and mixing need two; which image is left out changes with every epoch's order.
+    Batch normalisation and mixing need two; which images are left out changes with every epoch's order.
     """
     whole, rest = divmod(images, batch_size)
-    return (batch_size,) * whole + ((rest,) if rest >= 2 else ())
+    return (batch_size,) * whole + ((rest,) if shares.kept(rest) else ())
 
 
 def _stored(x: Tensor, padding: int) -> Tensor:

@@ -24,6 +24,17 @@ def unit(pixels: Tensor) -> Tensor:
     return pixels.to(torch.float32) / 255
 
 
+def normalised(pixels: Tensor, statistics: Statistics) -> Tensor:
+    """pixels: (B, H, W, C), uint8, contiguous. (B, C, H, W), channels_last: the bits of `normalise(unit(...))`.
+
+    In a quarter of its time on a CPU: in place, and row by row, as loops over three channels can't be vectorised.
+    """
+    count, height, width, _ = pixels.shape
+    rows = pixels.to(torch.float32).view(count, -1).div_(255)
+    mean, std = (each.repeat(height * width) for each in (statistics.mean, statistics.std))
+    return rows.sub_(mean).div_(std).view(pixels.shape).permute(0, 3, 1, 2)
+
+
 def normalise(x: Tensor, statistics: Statistics) -> Tensor:
     """x: (B, C, H, W) in [0, 1], or points (B, D); with the mean taken off and divided by the deviation.
 

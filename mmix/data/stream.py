@@ -19,6 +19,7 @@ from mmix.data.loader import Batch, Order, batch_sizes
 from mmix.data.pixels import normalise, unit
 from mmix.errors import DataBroken
 from mmix.mixing.draw import generator
+from mmix.mixing.shares import WHOLE, Shares
 from mmix.torchvision_import import torchvision
 
 MOST_WORKERS = 8
@@ -67,7 +68,10 @@ class Streamed(Split):
 
 
 class Stream:
-    """Shuffled batches of random crops; order, crops and flips are pure functions of seed, epoch and position."""
+    """Shuffled batches of random crops; order, crops and flips are pure functions of seed, epoch and position.
+
+    `sizes` are those of whole batches; of each, only the `shares` that this process has are decoded.
+    """
 
     def __init__(
         self,
@@ -78,11 +82,13 @@ class Stream:
         seed: int,
         flip: bool,
         device: torch.device | str = "cpu",
+        shares: Shares = WHOLE,
     ) -> None:
-        self._split, self._seed, self._flip = split.to(device), seed, flip
+        self.split, self._seed, self._flip = split.to(device), seed, flip
         self._device, self._statistics = device, statistics.to(device)
         self.images = len(split)
-        self.sizes = batch_sizes(len(split), batch_size)
+        self.shares = shares
+        self.sizes = batch_sizes(len(split), batch_size, shares)
 
     def epoch(self, epoch: int, *, purpose: Order = "order") -> Iterator[Batch]:
         """The batches of an epoch; an image's crop is the same in both orders.
@@ -90,14 +96,15 @@ class Stream:
         Raises: DataBroken where a file can't be read.
         """
         order = generator(seed=self._seed, purpose=purpose, epoch=epoch).permutation(self.images)
-        chunks = torch.from_numpy(order[: sum(self.sizes)]).split(list(self.sizes))  # type: ignore[no-untyped-call]
-        view = partial(_random, side=self._split.side, flip=self._flip, seed=self._seed, epoch=epoch)
-        for index, x in zip(chunks, decoded(self._split, chunks, view), strict=True):
-            yield self._batch(_channels_last(unit(x.to(self._device))), self._split.y[index.to(self._device)])
+        batches = torch.from_numpy(order[: sum(self.sizes)]).split(list(self.sizes))  # type: ignore[no-untyped-call]
+        chunks = [batch[self.shares.place(len(batch))] for batch in batches]
+        view = partial(_random, side=self.split.side, flip=self._flip, seed=self._seed, epoch=epoch)
+        for index, x in zip(chunks, decoded(self.split, chunks, view), strict=True):
+            yield self._batch(_channels_last(unit(x.to(self._device))), self.split.y[index.to(self._device)])
 
     def clean(self, size: int) -> Iterator[Batch]:
         """The training split in its own order, central crops, normalised."""
-        for x, y in self._split.batches(size):
+        for x, y in self.split.batches(size):
             yield self._batch(x, y)
 
     def _batch(self, x: Tensor, y: Tensor) -> Batch:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import safetensors.torch
 from torch import Tensor
@@ -15,7 +16,9 @@ VERSION = 1
 DIGITS = 7  # of a number in a document: as many as float32 has
 
 
-def write_document(folder: Path, kind: Artifact, units: Mapping[str, str], body: Mapping[str, Json]) -> Path:
+def write_document(
+    folder: Path, kind: Artifact | Literal["realisations"], units: Mapping[str, str], body: Mapping[str, Json]
+) -> Path:
     """Writes one document, whole or not at all; its path. `units` says of each field of numbers what it counts in."""
     path = folder / f"{kind}.json"
     document = {"kind": kind, "version": VERSION, "units": units, **body}

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
-from scipy.special import betaincinv
 from torch import Tensor
 
 from mmix.mixing.alpha import SMALLEST
 from mmix.mixing.plan import Plan, blending
-from mmix.mixing.tables import Floats, Tables
+from mmix.mixing.quantile import beta_quantile
+from mmix.mixing.tables import Tables
 
 Confidence = Literal["step", "epoch"]
 
@@ -19,11 +18,11 @@ Confidence = Literal["step", "epoch"]
 class Pending:
     """A plan that waits for the network's confidence in the samples of its batch.
 
-    uniform: (B,), float64 in [0, 1), on the host. partner: (B,), int64.
+    uniform: (B,), float64 in [0, 1). partner: (B,), int64.
     """
 
     layer: int
-    uniform: Floats
+    uniform: Tensor
     partner: Tensor
     scale: float
     classes: int
@@ -40,12 +39,12 @@ class Pending:
         """The plan with lambda_i ~ Beta(scale * alpha_i, scale * alpha_i); lambda_i = 1 where that is below 1e-4.
 
         Each lambda is the quantile of its distribution at the sample's own uniform number, so it depends on no other
-        sample's confidence. alpha: (B,) in [0, 1]. It is read by the host: only ConfMix waits for the device.
+        sample's confidence. alpha: (B,) in [0, 1]. Everything stays on the device.
         """
-        spread = self.scale * alpha.double().cpu().numpy()
-        quantile = betaincinv(np.maximum(spread, SMALLEST), np.maximum(spread, SMALLEST), self.uniform)
-        lam = np.where(spread < SMALLEST, 1, quantile).astype(np.float32)
-        return blending(self.layer, lam=torch.from_numpy(lam).to(self.partner.device), partner=self.partner)
+        spread = self.scale * alpha.double()
+        quantile = beta_quantile(spread.clamp(min=SMALLEST), self.uniform)
+        lam = torch.where(spread < SMALLEST, 1, quantile).float()
+        return blending(self.layer, lam=lam, partner=self.partner)
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,6 @@ class Mixup:
             case "shuffle":
                 return tables.partners()
             case "two_batches":  # sample i of the second batch, which follows the first
-                return [torch.arange(size, 2 * size, device=tables.device) for size in tables.sizes]
+                return [torch.arange(size, 2 * size, device=tables.device) for size in tables.own_sizes]
             case _:
                 assert_never(self.pairing)

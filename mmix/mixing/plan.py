@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from mmix.mixing.blend import Blend
 
@@ -13,6 +13,12 @@ Operator = Callable[[Tensor], Tensor]
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """(logits (B, K), label distributions (B, K)) -> the loss of each sample (B,)."""
+
+
+def one_hot(y: Tensor, classes: int) -> Tensor:
+    """y: (B,), int64 in 0..K-1; (B, K), float32."""
+    # torch's own looks for the smallest label first, and the host waits for the answer.
+    return (y[:, None] == torch.arange(classes, device=y.device)).float()
 
 
 def unchanged(x: Tensor) -> Tensor:
@@ -53,7 +59,9 @@ class Plan:
         logits: (B, K). y: (B,), int64, or (2B,) where two batches were mixed into one.
         """
         classes = logits.shape[1]
-        target = (1 - self.smoothing) * self._labels(y, classes) + self.smoothing / classes
+        target = self._labels(y, classes)
+        if self.smoothing:
+            target = (1 - self.smoothing) * target + self.smoothing / classes
         return criterion(logits, target).mean()
 
     def accuracy(self, logits: Tensor, y: Tensor) -> Tensor:
@@ -65,7 +73,7 @@ class Plan:
         return self._labels(y, logits.shape[1]).gather(1, logits.argmax(1, keepdim=True)).mean()
 
     def _labels(self, y: Tensor, classes: int) -> Tensor:
-        return self.label(F.one_hot(y, classes).float())
+        return self.label(one_hot(y, classes))
 
 
 def blending(*layers: int, lam: Tensor, partner: Tensor, stop_gradient: bool = False) -> Plan:

@@ -70,6 +70,11 @@ def remembers_confidence(mixing: Mixing) -> bool:
     return isinstance(mixing, ConfMix) and mixing.confidence == "epoch"
 
 
+def stops_gradients(mixing: Mixing) -> bool:
+    """Whether what lies below the mixing layer gets no gradient in a step."""
+    return isinstance(mixing, ManifoldMixup) and mixing.stop_gradient
+
+
 def _manifold_mixup(mixing: ManifoldMixup, epochs: int) -> Mixup:
     if mixing.pairing == "two_batches" and mixing.layers_per_batch > 1:
         raise SpecError(

@@ -1,9 +1,9 @@
 """One run, from a spec and a seed to results: the only room that knows every room of the laboratory."""
 
+from mmix.run.entry import run as run
 from mmix.run.reports import Finished as Finished
 from mmix.run.reports import Places as Places
 from mmix.run.reports import Report as Report
 from mmix.run.reports import Saved as Saved
 from mmix.run.reports import Started as Started
 from mmix.run.reports import Trained as Trained
-from mmix.run.single import run as run

@@ -7,26 +7,33 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from mmix.data.dataset import Dataset, Split
 from mmix.data.load import load
 from mmix.data.loading import loader
-from mmix.errors import Diverged, SetupError
+from mmix.errors import Diverged
 from mmix.evaluation import artifacts
-from mmix.evaluation.assess import assess
+from mmix.evaluation.assess import Assessment, assess
 from mmix.evaluation.documents import Json
 from mmix.evaluation.metrics import metrics
-from mmix.evaluation.predict import predict
+from mmix.evaluation.predict import BATCH, predict
 from mmix.evaluation.selections import select
+from mmix.mixing.shares import Shares
 from mmix.models.build import build
+from mmix.run import devices
 from mmix.run.provenance import provenance
 from mmix.run.reports import Finished, Places, Report, Saved, Started, Trained
 from mmix.spec.evaluation import Evaluation, Noise, ood_metric
 from mmix.spec.experiment import ExperimentSpec, digest
 from mmix.training import checkpoint
+from mmix.training.compilation import compile_network
 from mmix.training.learner import Learner, load_state, prepare, state
 from mmix.training.loop import Epoch, train
+from mmix.training.memory import keep_memory
 from mmix.training.precision import repeatable
+from mmix.training.ranks import Ranks, joined, own_device, shares
+from mmix.training.sync_norm import synchronise
 
 
 def run(
@@ -37,48 +44,44 @@ def run(
     On one kind of CPU, with one set of versions and one number of threads, the results depend on nothing but
     `spec`, `seed` and the data: not on an interruption, not on what ran before.
 
-    Raises: SetupError where the device is missing, DataMissing or DataBroken where the data can't be used,
-        SpecError where data and model don't fit, Diverged where the loss is no longer a number.
+    With several `training.devices` torchrun has started as many processes, and all of them run this, asking for the
+    next report at about the same time. The first one alone writes, and reports what it saved and the results; the
+    others end with the training, so that nobody waits for the final assessment.
+
+    Raises: SetupError where the device is missing or not as many processes run as the training has devices,
+        DataMissing or DataBroken where the data can't be used, SpecError where data and model don't fit, Diverged
+        where the loss is no longer a number.
     """
     start = time.perf_counter()
-    where = _device(device)
+    where = own_device(devices.find(device), spec.training.devices)
     with repeatable(device=where, threads=threads):
-        data = _on(where, load(spec.data, places.data))
-        learner = _learner(spec, seed, data, where)
-        # Before training: hours must not end in a refusal that could have been the first word.
-        artifacts.check(spec.evaluation.artifacts, learner.model, data)
-        strange = _strange(spec.evaluation, places.data)
-        identity = _identity(spec, seed, data)
-        history, search = _resume(learner, identity, places)
-        startup_seconds = time.perf_counter() - start
-        yield Started(len(history), spec.training.epochs, search.skipped)
-        for epoch in train(learner, done=len(history)):
-            history.append(_measured(epoch, learner, data, every=spec.evaluation.test_every))
-            yield Trained(epoch.number, history[-1], epoch.seconds, epoch.images / epoch.seconds)
-            if places.checkpoints is not None:
-                yield _save(places.checkpoints, learner, history, identity)
-        results = select(history)
-        found = assess(
-            learner.model,
-            data,
-            spec,
-            seed=seed,
-            strange=strange,
-            folder=places.artifacts,
-        )
-        results["last"] |= found.results
-        written: list[Json] = [path.name for path in found.written]
-        rests_on = provenance(spec, data, learner, startup_seconds)
-        yield Finished(results, rests_on | {"diagnostics": found.diagnostics, "artifacts": written})
+        with joined(spec.training.devices, where) as ranks:
+            data = devices.put(load(spec.data, places.data), where)
+            learner = _learner(spec, seed, data, where, ranks)
+            data = replace(data, train=learner.loader.split)  # else the pixels would lie in memory twice
+            keep_memory()  # not before: what reading the data took for a moment would stay, too
+            # Before training: hours must not end in a refusal that could have been the first word.
+            artifacts.check(spec.evaluation.artifacts, learner.model, data)
+            strange = _strange(spec.evaluation, places.data) if ranks.leads else {}
+            identity = _identity(spec, seed, data)
+            history, search = _resume(learner, identity, places)
+            startup_seconds = time.perf_counter() - start
+            yield Started(len(history), spec.training.epochs, search.skipped)
+            for epoch in train(learner, done=len(history)):
+                history.append(_measured(epoch, learner, data, every=spec.evaluation.test_every))
+                yield Trained(epoch.number, history[-1], epoch.seconds, epoch.images / epoch.seconds)
+                if places.checkpoints is not None and ranks.leads:
+                    yield _save(places.checkpoints, learner, history, identity)
+        if ranks.leads:
+            found = assess(learner.model, data, spec, seed=seed, strange=strange, folder=places.artifacts)
+            rests_on = provenance(spec, data, learner, startup_seconds)
+            yield _finished(select(history), found, rests_on)
 
 
-def _device(name: str) -> torch.device:
-    """Raises: SetupError where the machine has no such device."""
-    known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    known += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-    if name not in known:
-        raise SetupError(f"the device is {name!r}, but torch finds only {', '.join(known)} here")
-    return torch.device(name)
+def _finished(results: dict[str, dict[str, float]], found: Assessment, rests_on: dict[str, Json]) -> Finished:
+    results["last"] |= found.results
+    written: list[Json] = [path.name for path in found.written]
+    return Finished(results, rests_on | {"diagnostics": found.diagnostics, "artifacts": written})
 
 
 def _strange(wanted: Evaluation, folder: Path) -> dict[str, Split]:
@@ -90,26 +93,29 @@ def _strange(wanted: Evaluation, folder: Path) -> dict[str, Split]:
     return {ood_metric(each): load(each, folder).test for each in others}
 
 
-def _on(device: torch.device, data: Dataset) -> Dataset:
-    """The data set with what evaluation reads on the device; the loader takes the training split there."""
-    return replace(
-        data,
-        test=data.test.to(device),
-        validation=data.validation and data.validation.to(device),
-        statistics=data.statistics.to(device),
-    )
-
-
-def _learner(spec: ExperimentSpec, seed: int, data: Dataset, device: torch.device) -> Learner:
+def _learner(spec: ExperimentSpec, seed: int, data: Dataset, device: torch.device, ranks: Ranks) -> Learner:
     classes = len(data.classes)
+    model = build(spec.model, shape=data.shape, classes=classes, seed=seed).to(device)
+    if spec.training.sync_batch_norm:
+        synchronise(model, ranks)
+    batches = loader(
+        data,
+        spec.data,
+        batch_size=spec.training.batch_size,
+        seed=seed,
+        device=device,
+        shares=shares(spec.training, ranks),
+    )
     return prepare(
         spec,
         seed=seed,
-        model=build(spec.model, shape=data.shape, classes=classes, seed=seed).to(device),
-        loader=loader(data, spec.data, batch_size=spec.training.batch_size, seed=seed, device=device),
+        model=model,
+        loader=batches,
         shape=data.shape,
         classes=classes,
         device=device,
+        ranks=ranks,
+        compilation=compile_network(model, spec, shape=data.shape, images=batches.images, device=device),
     )
 
 
@@ -120,9 +126,12 @@ def _identity(spec: ExperimentSpec, seed: int, data: Dataset) -> checkpoint.Iden
 def _resume(
     learner: Learner, identity: checkpoint.Identity, places: Places
 ) -> tuple[list[dict[str, float]], checkpoint.Search]:
-    """Puts the learner where an earlier attempt stopped; the metrics of the epochs that are done."""
+    """Puts the learner where an earlier attempt stopped; the metrics of the epochs that are done.
+
+    The leading rank alone looks for a checkpoint and hands it to the others: each on its own might find another one.
+    """
     folders = [*([places.checkpoints] if places.checkpoints else []), *places.resume]
-    search = checkpoint.newest(folders, identity=identity)
+    search = learner.ranks.told(checkpoint.newest(folders if learner.ranks.leads else [], identity=identity))
     if search.checkpoint is None:
         return [], search
     load_state(learner, search.checkpoint.tensors)
@@ -137,10 +146,26 @@ def _measured(epoch: Epoch, learner: Learner, data: Dataset, *, every: int) -> d
     trained = {"train_loss": epoch.loss, "train_accuracy_weighted": epoch.accuracy, "lr": epoch.lr} | epoch.mixing
     if epoch.number % every and epoch.number < learner.spec.epochs:
         return trained
-    measured = metrics(predict(learner.model, data.test, data.statistics), data.test.y)
+    measured = metrics(_logits(learner, data), data.test.y)
     if not all(map(math.isfinite, measured.values())):
         raise Diverged(f"the test loss of epoch {epoch.number} is no number: lower training.optimiser.lr")
     return trained | measured
+
+
+def _logits(learner: Learner, data: Dataset) -> Tensor:
+    """The logits of the test split, (N, K), on every rank; each predicts a part of it.
+
+    Parts end where `predict` ends a batch, so that the bits of the logits don't depend on the number of ranks.
+    """
+    ranks, images = learner.ranks, len(data.test)
+    if ranks.count == 1:
+        return predict(learner.model, data.test, data.statistics)
+    batches = Shares(ranks.count, own=ranks.rank).place(math.ceil(images / BATCH))
+    part = torch.arange(images)[batches.start * BATCH : batches.stop * BATCH]
+    found = torch.zeros(images, len(data.classes), device=learner.device)
+    if len(part):
+        found[part] = predict(learner.model, data.test.take(part), data.statistics)
+    return ranks.sum(found)  # a number and zeros: the sum is exact
 
 
 def _save(folder: Path, learner: Learner, history: Sequence[dict[str, float]], identity: checkpoint.Identity) -> Saved:

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from mmix.spec.data import Data, has_pixels, is_resident, realisations_of
 from mmix.spec.evaluation import Evaluation
-from mmix.spec.mixing import ConfMix, Mixing, layers_of, needs_pixels
+from mmix.spec.mixing import ConfMix, ManifoldMixup, Mixing, layers_of, needs_pixels
 from mmix.spec.model import Model, last_point, needs_images
 from mmix.spec.optimisation import Training
 from mmix.spec.part import Part
@@ -89,7 +89,10 @@ class ExperimentSpec(Part):
             ("training.devices", self.training.devices, "1", self.training.devices > 1),
             ("training.groups", self.training.groups, "1", self.training.groups > 1),
             ("training.precision", self.training.precision, "fp32 or bf16", self.training.precision == "fp16"),
+            ("training.compile", self.training.compile, "auto or off", self.training.compile == "on"),
             ("evaluation.artifacts", self.evaluation.artifacts, "an empty list", bool(self.evaluation.artifacts)),
+            # What lies below a network's own layer takes no step at all, and the networks' steps are one.
+            ("mixing.stop_gradient", True, "false where layers has several", _stops_in_places(self.mixing)),
         ]
         for field, given, allowed, refused in wrong:
             if refused:
@@ -117,6 +120,10 @@ def label(spec: ExperimentSpec) -> str:
     settings = spec.mixing.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
     words = [spec.mixing.kind] + [f"{name}={_short(value)}" for name, value in settings.items()]
     return " ".join(words)
+
+
+def _stops_in_places(mixing: Mixing) -> bool:
+    return isinstance(mixing, ManifoldMixup) and mixing.stop_gradient and len(mixing.layers) > 1
 
 
 def _short(value: object) -> str:

@@ -9,18 +9,21 @@ from torch.amp.grad_scaler import GradScaler
 
 from mmix.data.loading import AnyLoader
 from mmix.mixing.plan import Criterion
-from mmix.mixing.policy import Policy, policy, remembers_confidence, takes_two_batches
+from mmix.mixing.policy import Policy, policy, remembers_confidence, stops_gradients, takes_two_batches
 from mmix.spec.experiment import ExperimentSpec
 from mmix.spec.optimisation import Training
+from mmix.training.compilation import EAGER, Compilation
 from mmix.training.criterion import criterion
 from mmix.training.optimiser import optimiser
 from mmix.training.precision import scaler
+from mmix.training.ranks import ALONE, Ranks, averaging
 
 
 @dataclass(frozen=True, eq=False)
 class Learner:
     """Everything that one training needs; the network, the optimiser, the scaler and the memory change as it runs.
 
+    `model` is the network itself; `stepped` is what steps ask, which averages its gradients where `ranks` share them.
     memory: (N,) in [1/K, 1], the confidence in each training sample after the last epoch; None where it isn't asked.
     """
 
@@ -35,6 +38,9 @@ class Learner:
     two_batches: bool
     loader: AnyLoader
     memory: Tensor | None
+    ranks: Ranks
+    stepped: nn.Module
+    compilation: Compilation
 
 
 def prepare(
@@ -46,8 +52,12 @@ def prepare(
     shape: tuple[int, ...],
     classes: int,
     device: torch.device,
+    ranks: Ranks = ALONE,
+    compilation: Compilation = EAGER,
 ) -> Learner:
     """A network that has learned nothing yet, on its device, with all that its training needs.
+
+    model: compiled as `compilation` says, and its batch normalisation synchronised, if that is wanted.
 
     Raises: SpecError where the mixing method can't be had on samples of this shape.
     """
@@ -66,6 +76,9 @@ def prepare(
         two_batches=takes_two_batches(spec.mixing),
         loader=loader,
         memory=memory,
+        ranks=ranks,
+        stepped=averaging(model, ranks, unused=stops_gradients(spec.mixing)),
+        compilation=compilation,
     )
 
 
@@ -101,7 +114,7 @@ _SCALING = {"scale": float, "_growth_tracker": int}
 
 
 def _like(parameter: nn.Parameter, key: str, value: Tensor) -> Tensor:
-    if key == "step":  # Adam's counter is one number in main memory, wherever the parameter lies
-        return value.clone()
+    if key == "step":  # Adam's counter is one number; the fused step reads it where the parameter lies
+        return value.to(parameter.device, copy=True)
     # empty_like keeps the parameter's memory format, on which the optimiser's speed depends.
     return torch.empty_like(parameter).copy_(value).detach()

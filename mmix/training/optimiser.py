@@ -11,16 +11,13 @@ from mmix.spec.optimisation import Adam, Cosine, Optimiser, Schedule, Sgd, Step
 
 
 def optimiser(spec: Optimiser, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser of all parameters; weight decay acts on all of them, as in the authors' code."""
+    """The optimiser of all parameters; weight decay acts on all of them, as in the authors' code.
+
+    Fused: one pass over all parameters, which in fp16 also finds out by itself, on the device, what is to be skipped.
+    """
     match spec:
         case Sgd():
-            return torch.optim.SGD(
-                parameters,
-                lr=spec.lr,
-                momentum=spec.momentum,
-                nesterov=spec.nesterov,
-                weight_decay=spec.weight_decay,
-            )
+            return _sgd(spec, parameters)
         case Adam():
             return torch.optim.Adam(
                 parameters,
@@ -28,6 +25,7 @@ def optimiser(spec: Optimiser, parameters: Iterable[nn.Parameter]) -> torch.opti
                 betas=(spec.beta1, spec.beta2),
                 eps=spec.eps,
                 weight_decay=spec.weight_decay,
+                fused=True,
             )
         case _:
             assert_never(spec)
@@ -48,3 +46,19 @@ def set_rate(chosen: torch.optim.Optimizer, lr: float) -> None:
     """Gives all parameters this learning rate."""
     for group in chosen.param_groups:
         group["lr"] = lr
+
+
+def _sgd(spec: Sgd, parameters: Iterable[nn.Parameter]) -> torch.optim.SGD:
+    chosen = torch.optim.SGD(
+        parameters,
+        lr=spec.lr,
+        momentum=spec.momentum,
+        nesterov=spec.nesterov,
+        weight_decay=spec.weight_decay,
+        fused=True,
+    )
+    if spec.momentum:
+        # torch makes these in the first step, without values; where fp16 skips that step they would stay so.
+        for parameter in chosen.param_groups[0]["params"]:
+            chosen.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return chosen

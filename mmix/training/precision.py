@@ -34,13 +34,13 @@ def scaler(precision: Precision, device: torch.device) -> GradScaler:
 
 
 @contextmanager
-def chance(*, seed: int, epoch: int, device: torch.device) -> Iterator[None]:
-    """Makes what torch itself draws in an epoch (dropout) a function of the seed and the epoch, and nothing else.
+def chance(*, seed: int, epoch: int, device: torch.device, group: int = 0) -> Iterator[None]:
+    """Makes what torch itself draws in an epoch (dropout) a function of the seed, the epoch and the group alone.
 
     torch's own generators are put back at the end.
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(int(generator(seed=seed, purpose="dropout", epoch=epoch).integers(2**63)))
+        torch.manual_seed(int(generator(seed=seed, purpose="dropout", epoch=epoch, group=group).integers(2**63)))
         yield
 
 

@@ -17,8 +17,9 @@ from mmix.data.loader import Batch
 from mmix.data.loading import loader
 from mmix.data.pixels import normalise, unit
 from mmix.data.prepare import prepare
-from mmix.data.stream import Stream, Streamed
+from mmix.data.stream import Files, Stream, Streamed
 from mmix.errors import DataBroken, DataMissing, SpecError
+from mmix.mixing.shares import Shares
 from mmix.spec.data import ImageNet
 
 SPEC = ImageNet(kind="imagenet", side=32)
@@ -240,3 +241,24 @@ def test_what_is_missing_is_named(harm: Callable[[Path], None], named: str, data
 def test_it_is_put_in_place_by_hand(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"put its train/ and val/ into .*imagenet, or make that a link"):
         prepare("imagenet", None, source=tmp_path, download=False, data_folder=tmp_path)
+
+
+def test_a_rank_decodes_its_share_of_every_batch_alone(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load(SPEC, data_folder)
+    seen: list[int] = []
+    opened = Files.__getitem__
+
+    def noted(files: Files, place: int) -> Path:
+        seen.append(place)
+        return opened(files, place)
+
+    monkeypatch.setattr(Files, "__getitem__", noted)
+    whole, *ranks = (
+        [*loader(data, SPEC, batch_size=5, seed=0, device="cpu", shares=shares).epoch(1)]
+        for shares in (Shares(2), Shares(2, own=0), Shares(2, own=1))
+    )
+    assert len(seen) == 2 * 15
+    for batch, first, second in zip(whole, *ranks, strict=True):
+        assert (len(first.y), len(second.y)) == (3, 2)
+        assert torch.equal(torch.cat([first.x, second.x]), batch.x)
+        assert torch.equal(torch.cat([first.y, second.y]), batch.y)

@@ -8,7 +8,8 @@ from torch import Tensor
 from mmix.data.augment import augmentation, pad
 from mmix.data.dataset import Split, Statistics
 from mmix.data.loader import Loader, Order, batch_sizes
-from mmix.data.pixels import normalise, unit
+from mmix.data.pixels import normalise, normalised, unit
+from mmix.mixing.shares import Shares
 
 NEUTRAL = Statistics(mean=torch.zeros(3), std=torch.ones(3))
 
@@ -153,3 +154,25 @@ def test_an_image_is_cropped_and_flipped_anew_in_each_epoch() -> None:
     first, second = (by_image(loader(padding=2, flip=True), epoch) for epoch in range(2))
     same = [image for image in range(23) if torch.equal(first[image], second[image])]
     assert len(same) <= 4  # one of 50 crops comes twice by chance; 23 images
+
+
+def test_a_batch_has_the_bits_that_evaluation_normalises_to() -> None:
+    pixels = torch.arange(256).repeat(3).reshape(2, 8, 16, 3).to(torch.uint8)  # each byte in each channel
+    statistics = Statistics(mean=torch.tensor([0.4914, 0.4822, 0.4465]), std=torch.tensor([0.247, 0.2435, 0.2616]))
+    expected = normalise(unit(pixels.permute(0, 3, 1, 2)), statistics)
+    found = normalised(pixels, statistics)
+    assert torch.equal(found, expected)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("purpose", ["order", "second_order"])
+def test_a_rank_gets_its_share_of_every_batch(purpose: Order) -> None:
+    whole, *ranks = (
+        [*Loader(split(), NEUTRAL, batch_size=5, crop_padding=1, seed=0, shares=shares).epoch(3, purpose=purpose)]
+        for shares in (Shares(2), Shares(2, own=0), Shares(2, own=1))
+    )
+    assert [len(batch.y) for batch in whole] == [5, 5, 5, 5]  # three images are left, and a share needs two
+    for batch, first, second in zip(whole, *ranks, strict=True):
+        assert (len(first.y), len(second.y)) == (3, 2)
+        assert torch.equal(torch.cat([first.x, second.x]), batch.x)
+        assert torch.equal(torch.cat([first.y, second.y]), batch.y)

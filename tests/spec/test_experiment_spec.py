@@ -169,6 +169,11 @@ def test_many_realisations_are_had_of_points_and_small_networks() -> None:
     assert realisations_of(ExperimentSpec.model_validate(MINIMAL).data) == 1
 
 
+def test_one_realisation_said_is_one_unsaid() -> None:
+    unsaid, said = ({**MINIMAL, **MANY, "data": {"kind": "spirals", **more}} for more in ({}, {"realisations": 1}))
+    assert digest(ExperimentSpec.model_validate(said)) == digest(ExperimentSpec.model_validate(unsaid))
+
+
 @pytest.mark.parametrize(
     ("changes", "place"),
     [
@@ -178,6 +183,8 @@ def test_many_realisations_are_had_of_points_and_small_networks() -> None:
         ({"training": {"epochs": 3, "groups": 2}}, ("training", "groups")),
         ({"training": {"epochs": 3, "precision": "fp16"}}, ("training", "precision")),
         ({"evaluation": {"attacks": [], "artifacts": ["logits"]}}, ("evaluation", "artifacts")),
+        ({"training": {"epochs": 3, "compile": "on"}}, ("training", "compile")),
+        ({"mixing": {**MANIFOLD, "stop_gradient": True}}, ("mixing", "stop_gradient")),
     ],
     ids=str,
 )
