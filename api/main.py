@@ -8,7 +8,7 @@ from fastapi import FastAPI
 import mmix
 from api.errors import RESPONSES, install
 from api.limits import BodyLimit
-from api.routes import experiments, leaderboard, runs, service
+from api.routes import experiments, fleet, leaderboard, runs, service
 from mmix.settings import Settings, load
 from mmix.store import sessions as store
 
@@ -17,7 +17,7 @@ _POOL = 10
 
 def application(settings: Settings) -> FastAPI:
     """The application over the database that the settings name."""
-    engine = store.engine(settings, pool_size=_POOL)
+    engine = store.engine(settings, pool_size=_POOL, actor="api")
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -34,7 +34,7 @@ def application(settings: Settings) -> FastAPI:
     app.state.sessions = store.sessions(engine)
     app.add_middleware(BodyLimit)
     install(app)
-    for routes in (experiments, runs, leaderboard, service):
+    for routes in (experiments, runs, leaderboard, fleet, service):
         app.include_router(routes.router)
     return app
 

@@ -1,5 +1,6 @@
 """What travels over REST: requests checked, answers described."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -12,8 +13,8 @@ from mmix.spec.experiment import ExperimentSpec
 from mmix.spec.part import Part
 from mmix.store.experiments import ExperimentView, Wish
 from mmix.store.leaderboard import Place
-from mmix.store.runs import RunView
-from mmix.store.states import State
+from mmix.store.runs import AttemptView, RunView
+from mmix.store.states import Outcome, State
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,63}$")]
@@ -40,7 +41,7 @@ MetricName = Annotated[str, Field(max_length=100), AfterValidator(_metric)]
 
 
 class ExperimentRequest(Part):
-    """A spec, the seeds to run it with, and how to run them."""
+    """A spec, the seeds to run it with, and how: after all of the experiments or runs that `after` names."""
 
     spec: ExperimentSpec
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False), AfterValidator(_unique)]
@@ -48,6 +49,9 @@ class ExperimentRequest(Part):
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     device: Literal["any", "cpu", "cuda"] = "any"
     max_runtime_seconds: Annotated[int, Field(ge=1, le=30 * 86_400)] | None = None
+    after: Annotated[
+        tuple[Annotated[UUID, Field(strict=False)], ...], Field(max_length=100, strict=False), AfterValidator(_unique)
+    ] = ()
 
     def wish(self) -> Wish:
         """What the store needs to know beside the spec."""
@@ -57,14 +61,17 @@ class ExperimentRequest(Part):
             priority=self.priority,
             device=self.device,
             max_runtime_seconds=self.max_runtime_seconds,
+            after=self.after,
         )
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """What is described by the attributes of a row of the store."""
+
     model_config = ConfigDict(from_attributes=True)
 
 
-class RunOfExperiment(_Answer):
+class RunOfExperiment(Answer):
     """A run in one line of its experiment."""
 
     id: UUID
@@ -72,7 +79,7 @@ class RunOfExperiment(_Answer):
     state: State
 
 
-class Experiment(_Answer):
+class Experiment(Answer):
     """An experiment with its runs; its state is derived from theirs."""
 
     id: UUID
@@ -120,14 +127,19 @@ class Failure(BaseModel):
 class Run(BaseModel):
     """One seed of one experiment, with its results as {selection: {metric: value}}.
 
+    A run that is retried stays as it was; the new one names it in `retry_of`. `not_before` is when a run that met an
+    unforeseen error is tried again.
+
     `provenance` is what the results rest on: versions, device, threads, the data's checksum and sizes, diagnostics.
     """
 
     id: UUID
     experiment: UUID
+    retry_of: UUID | None
     seed: int
     state: State
     attempt: int
+    not_before: datetime | None
     progress: Progress
     created_at: datetime
     started_at: datetime | None
@@ -143,9 +155,11 @@ class Run(BaseModel):
         return cls(
             id=view.id,
             experiment=view.experiment_id,
+            retry_of=view.retry_of,
             seed=view.seed,
             state=view.state,
             attempt=view.attempt,
+            not_before=view.not_before,
             progress=Progress(epoch=view.epoch, epochs=view.epochs),
             created_at=view.created_at,
             started_at=view.started_at,
@@ -154,6 +168,33 @@ class Run(BaseModel):
             provenance=view.provenance,
             failure=failure,
         )
+
+
+class Attempt(Answer):
+    """One try of one worker at one run; without an outcome it is under way."""
+
+    n: int
+    worker: UUID
+    host: str
+    devices: list[str]
+    first_epoch: int | None
+    last_epoch: int | None
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: Outcome | None
+    exit_code: int | None
+    error: str | None
+
+
+class Attempts(BaseModel):
+    """The tries at a run, the first one first."""
+
+    items: list[Attempt]
+
+    @classmethod
+    def of(cls, views: Sequence[AttemptView]) -> Self:
+        """The answer for these rows."""
+        return cls(items=[Attempt.model_validate(view) for view in views])
 
 
 class Curves(BaseModel):
@@ -177,7 +218,7 @@ class LeaderboardQuery(BaseModel):
     cursor: Annotated[str, Field(max_length=400)] | None = None
 
 
-class Aggregate(_Answer):
+class Aggregate(Answer):
     """One metric over n seeds; `std` is the sample standard deviation, null for a single seed."""
 
     mean: float
@@ -185,7 +226,7 @@ class Aggregate(_Answer):
     n: int
 
 
-class LeaderboardRow(_Answer):
+class LeaderboardRow(Answer):
     """One group: a spec over its seeds. Each seed counts once, however often it was run."""
 
     group: str

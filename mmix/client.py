@@ -46,6 +46,7 @@ class Client:
         priority: int = 0,
         device: str = "any",
         max_runtime_seconds: int | None = None,
+        after: Sequence[str] = (),
         key: str | None = None,
     ) -> Json:
         """Creates an experiment.
@@ -59,6 +60,7 @@ class Client:
             "priority": priority,
             "device": device,
             "max_runtime_seconds": max_runtime_seconds,
+            "after": list(after),
         }
         headers = {} if key is None else {"Idempotency-Key": key}
         return self._call("POST", "/v1/experiments", json=body, headers=headers)
@@ -78,6 +80,30 @@ class Client:
     def cancel_run(self, run_id: str) -> Json:
         """Cancels a run. Raises: ServiceError"""
         return self._call("POST", f"/v1/runs/{run_id}/cancel")
+
+    def experiments(self, *, limit: int) -> Json:
+        """The newest experiments. Raises: ServiceError"""
+        return self._call("GET", "/v1/experiments", params={"limit": limit})
+
+    def attempts(self, run_id: str) -> Json:
+        """The tries at a run. Raises: ServiceError"""
+        return self._call("GET", f"/v1/runs/{run_id}/attempts")
+
+    def retry_run(self, run_id: str) -> Json:
+        """A new run in the place of one that failed or was cancelled. Raises: ServiceError"""
+        return self._call("POST", f"/v1/runs/{run_id}/retry")
+
+    def workers(self) -> Json:
+        """The live workers. Raises: ServiceError"""
+        return self._call("GET", "/v1/workers")
+
+    def drain(self, worker_id: str) -> Json:
+        """Makes a worker give its runs back. Raises: ServiceError"""
+        return self._call("POST", f"/v1/workers/{worker_id}/drain")
+
+    def queue(self, *, limit: int) -> Json:
+        """What waits, and why. Raises: ServiceError"""
+        return self._call("GET", "/v1/queue", params={"limit": limit})
 
     def leaderboard(self, **filters: object) -> Json:
         """A page of the leaderboard. Raises: ServiceError"""

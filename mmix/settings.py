@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     slots: int | None = Field(None, ge=1, le=256)
     threads: int | None = Field(None, ge=1, le=256)
     fake_gpus: int | None = Field(None, ge=1, le=64)
+    nursery: bool = True
 
     @property
     def data_folder(self) -> Path:

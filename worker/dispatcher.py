@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from mmix import broker, logs, settings
 from mmix.errors import MmixError
 from mmix.settings import Settings
-from mmix.store import endings, hints, sessions
+from mmix.store import endings, hints, sessions, waits
 from mmix.store.hints import Hint
 from mmix.store.sessions import RUNS_CHANNEL, Sessions
 
@@ -37,7 +37,7 @@ class Dispatcher:
 
     def __init__(self, found: Settings) -> None:
         self._settings = found
-        self._engine = sessions.engine(found, pool_size=1)
+        self._engine = sessions.engine(found, pool_size=1, actor="dispatcher")
         self._sessions: Sessions = sessions.sessions(self._engine)
         self._app: Celery = broker.application(found, socket_timeout_seconds=_BROKER_SECONDS)
         self._stopped = False
@@ -83,9 +83,11 @@ class Dispatcher:
             list(connection.notifies(timeout=0))  # what has piled up is one piece of news
 
     def round(self) -> None:
-        """One look: reap, then ring."""
+        """One look: reap, promote, then ring."""
         with self._sessions.begin() as session:
             reaped = endings.reap(session, grace_seconds=self._settings.grace_seconds)
+        with self._sessions.begin() as session:
+            waits.promote(session)
         if reaped:
             _log.warning("leases lapsed", runs=reaped)
         with self._sessions.begin() as session:

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from mmix.errors import Fenced
 from mmix.settings import Settings
 from mmix.store import endings, leases
-from mmix.store.leases import Lease, Point
+from mmix.store.leases import Lease, Point, StopReason
 from mmix.store.sessions import Sessions, is_outage
-from worker import wire
+from worker import verdicts, wire
+from worker.news import News
 from worker.place import Workplace
 from worker.trainer import Trainer
 
@@ -53,16 +54,19 @@ class Supervision:
     """One attempt, from its claim to its end."""
 
     def __init__(
-        self, lease: Lease, *, claimed_at: float, sessions: Sessions, terms: Terms, workplace: Workplace
+        self, lease: Lease, *, claimed_at: float, sessions: Sessions, terms: Terms, workplace: Workplace, news: News
     ) -> None:
         self._lease = lease
         self._sessions = sessions
         self._terms = terms
         self._workplace = workplace
+        self._news = news
+        self._own_names = {str(lease.run_id), str(workplace.worker_id)}
         self._began_at = claimed_at
         self._deadline = terms.deadline(claimed_at)
         self._renew_at = claimed_at + terms.renewal_seconds
         self._flush_at = claimed_at
+        self._wish: StopReason | None = None
         self._stop_asked_at: float | None = None
         self._points: list[Point] = []
         self._started: wire.Started | None = None
@@ -87,10 +91,10 @@ class Supervision:
     def _attend(self, trainer: Trainer) -> None:
         """Listens and renews until the trainer is heard out or must go."""
         while not trainer.heard_out:
-            if trainer.stirs(_TICK_SECONDS):
+            if trainer.stirs(_TICK_SECONDS, beside=self._news.filenos()):
                 self._listen(trainer)
             now = time.monotonic()
-            if now >= self._renew_at:
+            if now >= self._renew_at or self._news.heard() & self._own_names:
                 self._renew(trainer)
             if now >= self._flush_at:
                 self._flush()
@@ -132,7 +136,7 @@ class Supervision:
         asked_at = time.monotonic()
         try:
             with self._sessions.begin() as session:
-                cancel = leases.renew(session, self._lease, lease_seconds=self._terms.lease_seconds)
+                wish = leases.renew(session, self._lease, lease_seconds=self._terms.lease_seconds)
         except DBAPIError as error:
             self._bear(error)
             self._renew_at = asked_at + _RETRY_SECONDS
@@ -140,7 +144,8 @@ class Supervision:
         self._deadline = self._terms.deadline(asked_at)
         self._renew_at = asked_at + self._terms.renewal_seconds
         trainer.tell(wire.Deadline(self._deadline))
-        if cancel and self._stop_asked_at is None:
+        self._wish = wish or self._wish
+        if wish is not None and self._stop_asked_at is None:
             self._stop_asked_at = asked_at
             trainer.tell(wire.Stop())
 
@@ -196,51 +201,23 @@ class Supervision:
     def _verdict(self, trainer: Trainer) -> Callable[[Session], None]:
         """How this attempt ended, as the one store call that says so."""
         lease, end, code = self._lease, self._end or trainer.word(), trainer.exit_code
-        if self._stop_asked_at is not None:
+        if self._wish == "cancel":
             return lambda session: endings.end_cancelled(session, lease, exit_code=code)
         if isinstance(end, wire.Finished):
-            return lambda session: _finish(session, lease, end, code)
+            return lambda session: verdicts.finish(session, lease, end, code)
         if isinstance(end, wire.Failed):
-            return lambda session: _fail(session, lease, end, code)
+            return lambda session: verdicts.fail(session, lease, end, code)
+        if self._wish == "give back":
+            return lambda session: verdicts.give_back(session, lease, code)
         if self._past_max_runtime(time.monotonic()):
             message = f"The run took longer than its max_runtime_seconds, {lease.max_runtime_seconds}"
-            return lambda session: _fail(session, lease, wire.Failed("timeout", message, message), code)
+            return lambda session: verdicts.fail(session, lease, wire.Failed("timeout", message, message), code)
         # An agent's exit code doesn't tell a rank that was killed from one that crashed.
         if code is None or code < 0 or code == wire.WATCHDOG_EXIT or len(lease.devices) > 1:
-            reason = f"The trainer ended with {_named(code)}; its last words: {trainer.last_words() or 'none'}"
-            return lambda session: _lose(session, lease, reason, code)
+            reason = f"The trainer ended with {verdicts.named(code)}; its last words: {trainer.last_words() or 'none'}"
+            return lambda session: verdicts.lose(session, lease, reason, code)
         words = trainer.last_words()
-        message = f"The trainer ended with {_named(code)}: {words.splitlines()[-1] if words else 'it said nothing'}"
-        return lambda session: _fail(session, lease, wire.Failed("crashed", message, words), code)
-
-
-def _named(code: int | None) -> str:
-    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-
-
-def _finish(session: Session, lease: Lease, end: wire.Finished, code: int | None) -> None:
-    try:
-        endings.succeed(session, lease, found=end.results, provenance=end.provenance)
-    except Fenced:
-        endings.end_cancelled(session, lease, exit_code=code)  # it was cancelled in its last moments
-
-
-def _fail(session: Session, lease: Lease, end: wire.Failed, code: int | None) -> None:
-    try:
-        endings.fail(
-            session,
-            lease,
-            failure_class=end.failure_class,
-            message=end.message,
-            exit_code=code,
-            error=end.error,
+        message = (
+            f"The trainer ended with {verdicts.named(code)}: {words.splitlines()[-1] if words else 'it said nothing'}"
         )
-    except Fenced:
-        endings.end_cancelled(session, lease, exit_code=code)
-
-
-def _lose(session: Session, lease: Lease, reason: str, code: int | None) -> None:
-    try:
-        endings.lose(session, lease, exit_code=code, error=reason)
-    except Fenced:
-        endings.end_cancelled(session, lease, exit_code=code)
+        return lambda session: verdicts.fail(session, lease, wire.Failed("crashed", message, words), code)

@@ -1,16 +1,22 @@
 """The Celery worker: `python -m worker.main`. Its pool processes supervise trainers; it says that it is alive."""
 
 import os
+import subprocess
 import sys
+import tempfile
 import threading
 from uuid import uuid4
 
 import structlog
+from celery import signals
 from sqlalchemy.exc import DBAPIError
 
 from mmix import broker, logs, settings
 from mmix.errors import MmixError
+from mmix.parentage import bound_command
 from mmix.store import sessions, workers
+from worker import birth
+from worker.birth import NURSERY
 from worker.place import Workplace, workplace
 from worker.tasks import WORKER_ID
 
@@ -21,7 +27,7 @@ _log = structlog.get_logger("worker")
 
 
 def main() -> None:
-    """Works until it is told to stop: SIGTERM lets running trainings end, SIGQUIT doesn't wait for them."""
+    """Works until SIGTERM, which makes it give its runs back; SIGQUIT doesn't wait for that."""
     logs.configure()
     try:
         _work(settings.load())
@@ -38,8 +44,12 @@ def _work(found: settings.Settings) -> None:
         imports=("worker.tasks",),
         worker_pool_start_method="spawn",  # neither psycopg nor CUDA may be inherited by fork
     )
-    heart = Heart(sessions.sessions(sessions.engine(found, pool_size=1)), place)
+    nursery = Nursery() if found.nursery else None
+    if nursery is not None:
+        os.environ[NURSERY] = nursery.path
+    heart = Heart(sessions.sessions(sessions.engine(found, pool_size=1, actor="worker")), place, nursery)
     heart.start()
+    signals.worker_shutting_down.connect(heart.give_back, weak=False)
     try:
         app.worker_main(
             [
@@ -57,11 +67,37 @@ def _work(found: settings.Settings) -> None:
         heart.stop()
 
 
-class Heart:
-    """A thread that keeps the worker's row alive and removes it at the end."""
+class Nursery:
+    """The worker's nursery, started again where it ends; it ends with the thread that tends it."""
 
-    def __init__(self, sessions: sessions.Sessions, place: Workplace) -> None:
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="mmix-nursery-")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.path = os.path.join(self._folder.name, "socket")
+
+    def tend(self) -> None:
+        """Starts it if it doesn't live."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                bound_command(sys.executable, *birth.command(self.path)),
+                env=birth.environment(),
+                start_new_session=True,  # Ctrl-C is the worker's to hear
+            )
+
+    def end(self) -> None:
+        """Ends it, and the trainers that it has forked and nobody ended before."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._folder.cleanup()
+
+
+class Heart:
+    """A thread that keeps the worker's row and its nursery alive, and removes both at the end."""
+
+    def __init__(self, sessions: sessions.Sessions, place: Workplace, nursery: Nursery | None) -> None:
         self._sessions = sessions
+        self._nursery = nursery
         self._place = place
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
@@ -70,10 +106,20 @@ class Heart:
         """Begins to beat."""
         self._thread.start()
 
+    def give_back(self, **_: object) -> None:
+        """Has the supervisors stop their trainings and give the runs back: Celery waits for them before it ends."""
+        try:
+            with self._sessions.begin() as session:
+                workers.drain(session, worker_id=self._place.worker_id)
+        except DBAPIError:
+            _log.warning("could not give the runs back", worker=str(self._place.worker_id))
+
     def stop(self) -> None:
         """Beats no more and takes the row away, where the database can be reached."""
         self._stopped.set()
         self._thread.join(ALIVE_SECONDS)
+        if self._nursery is not None:
+            self._nursery.end()
         try:
             with self._sessions.begin() as session:
                 workers.leave(session, worker_id=self._place.worker_id)
@@ -83,6 +129,8 @@ class Heart:
     def _beat(self) -> None:
         place = self._place
         while not self._stopped.is_set():
+            if self._nursery is not None:
+                self._nursery.tend()
             try:
                 with self._sessions.begin() as session:
                     workers.beat(

@@ -14,6 +14,7 @@ from mmix import settings
 from mmix.broker import CONDUCT
 from mmix.store import leases, sessions
 from worker.launch import Supervision, Terms
+from worker.news import News
 from worker.place import Workplace, workplace
 
 WORKER_ID = "MMIX_WORKER_ID"
@@ -27,6 +28,7 @@ class _Door:
     sessions: sessions.Sessions
     terms: Terms
     workplace: Workplace
+    news: News
 
 
 @cache
@@ -34,9 +36,10 @@ def _door() -> _Door:
     """This pool process's connections and terms, made at its first run."""
     found = settings.load()
     return _Door(
-        sessions=sessions.sessions(sessions.engine(found, pool_size=1)),
+        sessions=sessions.sessions(sessions.engine(found, pool_size=1, actor="supervisor")),
         terms=Terms.of(found),
         workplace=workplace(found, worker_id=UUID(os.environ[WORKER_ID])),
+        news=News(found.sqlalchemy_url()),
     )
 
 
@@ -63,6 +66,11 @@ def conduct(run_id: str) -> None:
     if lease is None:
         return
     supervision = Supervision(
-        lease, claimed_at=asked_at, sessions=door.sessions, terms=door.terms, workplace=door.workplace
+        lease,
+        claimed_at=asked_at,
+        sessions=door.sessions,
+        terms=door.terms,
+        workplace=door.workplace,
+        news=door.news,
     )
     supervision.conduct(environment=door.workplace.environment(wanted=lease.device, uuids=lease.devices))

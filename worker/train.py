@@ -113,7 +113,7 @@ def _failure(error: Exception) -> wire.Failed:
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         advice = "The device ran out of memory: use a smaller batch_size or a smaller model"
         return wire.Failed(failure_class="out_of_memory", message=advice, error=told)
-    return wire.Failed(failure_class="error", message=f"{type(error).__name__}: {error}", error=told)
+    return wire.Failed(failure_class="unforeseen", message=f"{type(error).__name__}: {error}", error=told)
 
 
 def _lead(place: Place, path: str) -> None:
@@ -174,9 +174,8 @@ def _end(place: Place, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def main() -> None:
-    """Connects, trains, reports."""
-    path = sys.argv[1]
+def main(path: str) -> None:
+    """Connects to the supervisor's socket, trains, reports."""
     place = Place.of(path, os.environ)
     presence = Presence(place)
     if place.rank == 0:
@@ -188,4 +187,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -13,12 +13,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import structlog
+
 from mmix.parentage import OWN_PID, bound_command
 from worker import ranks, wire
+from worker.birth import NURSERY, Forked, Order
+
+_log = structlog.get_logger("worker")
 
 _LAST_WORDS = 2000  # characters of a dead trainer's output that are kept
 _PARTING_SECONDS = 10.0  # from the end of the socket to the end of the process
@@ -42,21 +48,21 @@ class Trainer:
         self._connection: socket.socket | None = None
         self._ended_at: float | None = None
         self._lines: wire.Lines | None = None
+        added = {**environment, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+        forked = _forked(Order(path, str(self._log), added)) if devices == 1 else None
+        self._process: Forked | subprocess.Popen[bytes] = forked or self._cold(_command(path, devices=devices), added)
+        (folder / "pid").write_text(f"{self._process.pid} {time.time():.3f}\n")
+
+    def _cold(self, command: list[str], added: dict[str, str]) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                bound_command(*_command(path, devices=devices)),
+            return subprocess.Popen(
+                bound_command(*command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={
-                    **os.environ,
-                    **environment,
-                    "OMP_NUM_THREADS": str(threads),
-                    "MKL_NUM_THREADS": str(threads),
-                },
+                env={**os.environ, **added},
             )
-        (folder / "pid").write_text(f"{self._process.pid} {time.time():.3f}\n")
 
     def __enter__(self) -> Self:
         return self
@@ -90,13 +96,14 @@ class Trainer:
         """The exit code, negative for a signal; None while it lives."""
         return self._process.poll()
 
-    def stirs(self, seconds: float) -> bool:
-        """Waits at most so long; says whether the trainer calls, speaks or hangs up."""
+    def stirs(self, seconds: float, *, beside: Sequence[int] = ()) -> bool:
+        """Waits at most so long, or until one of those beside can be read; says whether the trainer calls or speaks."""
         if self._lines is not None and self._lines.ended:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
             return False
-        return bool(select.select([self._connection or self._listener], [], [], seconds)[0])
+        own = (self._connection or self._listener).fileno()
+        return own in select.select([own, *beside], [], [], seconds)[0]
 
     def accept(self) -> None:
         """Answers the trainer's call, if it has come."""
@@ -136,6 +143,18 @@ class Trainer:
     def last_words(self) -> str:
         """The end of what it printed."""
         return self._log.read_text(errors="replace")[-_LAST_WORDS:].strip()
+
+
+def _forked(order: Order) -> Forked | None:
+    """The trainer from the worker's nursery; None where there is none, or it doesn't answer."""
+    nursery = os.environ.get(NURSERY)
+    if nursery is None:
+        return None
+    try:
+        return Forked.ask(nursery, order)
+    except OSError as error:
+        _log.info("the nursery doesn't answer, the trainer starts cold", reason=str(error))
+        return None
 
 
 def _command(socket_path: str, *, devices: int) -> list[str]:

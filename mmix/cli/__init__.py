@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from mmix.cli import admin, data, experiments, model, service, train
+from mmix.cli import admin, data, doctor, experiments, fleet, model, service, train
 from mmix.errors import MmixError, SpecError
 
 app = typer.Typer(
@@ -18,9 +18,16 @@ app.command()(service.up)
 app.command()(service.demo)
 app.command()(train.train)
 app.command()(experiments.submit)
+app.command(name="list")(experiments.list_)
 app.command()(experiments.show)
 app.command()(experiments.leaderboard)
 app.command()(experiments.cancel)
+app.command()(experiments.retry)
+app.command()(fleet.queue)
+app.command()(fleet.drain)
+app.command()(fleet.worker)
+app.command()(fleet.dispatcher)
+app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")
 app.command()(admin.migrate)

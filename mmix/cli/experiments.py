@@ -1,4 +1,4 @@
-"""`mmix submit`, `show`, `leaderboard` and `cancel`: the service from a terminal."""
+"""`mmix submit`, `list`, `show`, `leaderboard`, `cancel` and `retry`: the service from a terminal."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON."
 
 
 @contextmanager
-def _client() -> Iterator["Client"]:
+def service_client() -> Iterator["Client"]:
+    """The client of the service that the environment names."""
     from mmix import settings
     from mmix.client import Client
 
@@ -43,6 +44,9 @@ def submit(
     max_runtime: Annotated[
         int | None, typer.Option(min=1, metavar="SECONDS", help="End a run that takes longer.")
     ] = None,
+    after: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Wait for this experiment or run; may be repeated.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the runs until they have ended.")] = False,
     local: Annotated[
         bool, typer.Option("--local", help="Start an embedded service for the duration (implies --wait).")
@@ -54,7 +58,7 @@ def submit(
     from mmix.spec import document
 
     asked, chosen = document.load(spec), parse_seeds(seeds)
-    with _local_client() if local else _client() as client:
+    with _local_client() if local else service_client() as client:
         made = client.submit(
             asked,
             seeds=chosen,
@@ -62,6 +66,7 @@ def submit(
             priority=priority,
             device=device,
             max_runtime_seconds=max_runtime,
+            after=after or (),
             key=key,
         )
         typer.echo(made["id"])
@@ -81,7 +86,7 @@ def _watch(client: "Client", experiments: list[dict[str, Any]]) -> None:
 
 def show(identity: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
     """Shows an experiment or a run."""
-    with _client() as client:
+    with service_client() as client:
         _show(client, identity, as_json=as_json)
 
 
@@ -124,7 +129,7 @@ def leaderboard(
 
     from mmix.cli.tables import columns_of, leaderboard_table
 
-    with _client() as client:
+    with service_client() as client:
         page = client.leaderboard(data=data, model=model, mixing=mixing, sort=sort, metric=metric, limit=limit)
     if as_json:
         typer.echo(json.dumps(page))
@@ -137,7 +142,36 @@ def leaderboard(
 
 def cancel(identity: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Cancels an experiment or a run."""
-    with _client() as client:
+    with service_client() as client:
         found = _find(client, identity)
         after = client.cancel_experiment(identity) if "runs" in found else client.cancel_run(identity)
     typer.echo(after["state"])
+
+
+def retry(identity: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Runs again what failed or was cancelled: a run, or all such runs of an experiment. The old runs stay."""
+    with service_client() as client:
+        found = _find(client, identity)
+        runs = found.get("runs", [found])
+        ended = [run["id"] for run in runs if run["state"] in {"failed", "cancelled"}]
+        if not ended:
+            typer.echo(f"Nothing of {identity} failed or was cancelled, so there is nothing to retry", err=True)
+            raise typer.Exit(1)
+        for run in ended:
+            typer.echo(client.retry_run(run)["id"])
+
+
+def list_(limit: Annotated[int, typer.Option(min=1, max=200)] = 20, as_json: AsJson = False) -> None:
+    """Lists the newest experiments."""
+    from rich.console import Console
+
+    from mmix.cli.tables import experiments_table
+
+    with service_client() as client:
+        page = client.experiments(limit=limit)
+    if as_json:
+        typer.echo(json.dumps(page))
+        return
+    Console().print(experiments_table(page["items"]))
+    if page["next"]:
+        typer.echo(f"There are more than {limit} experiments: raise --limit", err=True)

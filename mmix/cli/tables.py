@@ -1,5 +1,6 @@
 """What people read in a terminal; the only place beside pages and LaTeX where fractions become per cent."""
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import Any
@@ -81,6 +82,46 @@ def _cells(metrics: dict[str, Any], columns: Sequence[str]) -> list[str]:
         "-" if each is None else shown(name, each["mean"], each["std"])
         for name, each in zip(columns, found, strict=True)
     ]
+
+
+def experiments_table(experiments: Sequence[dict[str, Any]]) -> Table:
+    """The experiments, a row each, with how many of their runs are in which state."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("experiment", no_wrap=True)
+    table.add_column("mixing", overflow="fold")
+    table.add_column("data, model", overflow="fold")
+    table.add_column("runs", overflow="fold")
+    for made in experiments:
+        states = Counter(run["state"] for run in made["runs"])
+        counts = ", ".join(f"{count} {state}" for state, count in states.items())
+        table.add_row(made["id"], made["label"], _setting(made["spec"]), counts)
+    return table
+
+
+def workers_table(workers: Sequence[dict[str, Any]]) -> Table | str:
+    """The live workers, a row each."""
+    if not workers:
+        return "No worker is alive: `mmix up` starts one here, `python -m worker.main` elsewhere"
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("worker", "host", "devices", "busy", "serves"):
+        table.add_column(name, overflow="fold")
+    for worker in workers:
+        serves = "nobody any more: it gives its runs back" if worker["draining"] else ", ".join(worker["kinds"])
+        table.add_row(worker["id"], worker["host"], str(len(worker["devices"])), str(worker["busy"]), serves)
+    return table
+
+
+def queue_table(waiting: Sequence[dict[str, Any]]) -> Table | str:
+    """The waiting runs, a row each, and why they wait."""
+    if not waiting:
+        return "Nothing waits"
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("run", no_wrap=True)
+    for name in ("mixing", "seed", "why"):
+        table.add_column(name, overflow="fold")
+    for run in waiting:
+        table.add_row(run["id"], run["label"], str(run["seed"]), run["reason"])
+    return table
 
 
 def experiment_table(experiment: dict[str, Any], runs: Sequence[dict[str, Any]]) -> Group:

@@ -8,7 +8,7 @@ from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from mmix.errors import Fenced
-from mmix.store.sessions import RUNS_CHANNEL
+from mmix.store.sessions import RUNS_CHANNEL, STOPS_CHANNEL
 from mmix.store.tables import Attempt
 
 
@@ -28,6 +28,11 @@ def changing(key: Key) -> Any:
 def fenced(key: Key) -> Fenced:
     """What an attempt is told that has lost its run."""
     return Fenced(f"Attempt {key.attempt} no longer owns run {key.run_id}")
+
+
+def call_out(session: Session, name: UUID) -> None:
+    """Makes the supervisors of this run, or of this worker, look at once, on commit."""
+    session.execute(text("SELECT pg_notify(:channel, :name)"), {"channel": STOPS_CHANNEL, "name": str(name)})
 
 
 def wake(session: Session) -> None:

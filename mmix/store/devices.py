@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import exists, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from mmix.store.attempts import Key
 from mmix.store.states import DeviceKind
-from mmix.store.tables import Device
+from mmix.store.tables import Device, Worker
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,24 @@ def enlist(session: Session, *, worker_id: UUID, devices: Sequence[Listed]) -> N
 
 
 def lock_free(session: Session, *, worker_id: UUID, count: int) -> list[str]:
-    """Locks `count` free devices of this worker until the transaction ends, fewer where it lacks them; their UUIDs."""
+    """Locks `count` free devices of this worker until the transaction ends, fewer where it lacks them; their UUIDs.
+
+    A worker that gives its runs back has none to offer.
+    """
     # Those that another claim is just taking are passed over: of two claims at once none waits, and none shares.
     return list(
         session.scalars(
             select(Device.uuid)
-            .where(Device.worker_id == worker_id, Device.run_id.is_(None))
+            .where(Device.worker_id == worker_id, Device.run_id.is_(None), ~_drains(worker_id))
             .order_by(Device.uuid)
             .limit(count)
             .with_for_update(skip_locked=True)
         )
     )
+
+
+def _drains(worker_id: UUID) -> Any:
+    return exists().where(Worker.id == worker_id, Worker.draining)
 
 
 def hold(session: Session, key: Key, *, worker_id: UUID, uuids: Sequence[str]) -> None:

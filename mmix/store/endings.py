@@ -1,4 +1,6 @@
-"""How an attempt ends: it succeeds, fails, is lost, cancelled or reaped. Its devices are free in the same transaction.
+"""How an attempt ends: it succeeds, fails, is lost, preempted, cancelled or reaped.
+
+Its devices are free in the same transaction.
 
 Each change is one UPDATE that checks the old state and the attempt: the fencing token. Time is PostgreSQL's `now()`.
 """
@@ -9,11 +11,21 @@ from typing import Any
 
 from sqlalchemy import Interval, func, literal, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import ColumnElement
 
 from mmix.store import attempts, devices, results
 from mmix.store.attempts import Key
 from mmix.store.leases import Lease
-from mmix.store.states import LOSSES_ALLOWED, OWNED, Outcome, State
+from mmix.store.states import (
+    FIRST_WAIT_SECONDS,
+    LOSSES_ALLOWED,
+    OWNED,
+    RETRIED,
+    TERMINAL,
+    TRIES,
+    Outcome,
+    State,
+)
 from mmix.store.tables import Attempt, Run
 
 
@@ -45,12 +57,18 @@ def fail(
     exit_code: int | None,
     error: str | None,
 ) -> None:
-    """Ends the run for good, with the reason that its owner reads.
+    """Ends the attempt, and the run for good unless an error of this class may not come again.
 
     Raises: Fenced
     """
-    values = {"failure_class": failure_class, "failure_message": _storable(message)}
-    if not _leave(session, lease, leave=("running",), state="failed", **values):
+    failures = _failures(session, lease) + 1
+    if failure_class in RETRIED and failures < TRIES:
+        wait = FIRST_WAIT_SECONDS * 2 ** (failures - 1)
+        left = _leave(session, lease, leave=("running",), state="retry_wait", not_before=_ahead(wait))
+    else:
+        values = {"failure_class": failure_class, "failure_message": _storable(message)}
+        left = _leave(session, lease, leave=("running",), state="failed", **values)
+    if not left:
         if _outcome(session, lease) == "failed":
             return
         raise attempts.fenced(lease)
@@ -66,6 +84,18 @@ def lose(session: Session, lease: Lease, *, exit_code: int | None, error: str) -
     if not _requeue(session, lease, losses=losses, reason=error):
         raise attempts.fenced(lease)
     _end(session, lease, outcome="lost", exit_code=exit_code, error=error)
+
+
+def preempt(session: Session, lease: Lease, *, exit_code: int | None) -> None:
+    """Gives a run back whose worker was told to stop; that costs the run nothing.
+
+    Raises: Fenced
+    """
+    if not _leave(session, lease, leave=("running",), state="queued"):
+        if _outcome(session, lease) == "preempted":
+            return
+        raise attempts.fenced(lease)
+    _end(session, lease, outcome="preempted", exit_code=exit_code)
 
 
 def end_cancelled(session: Session, lease: Lease, *, exit_code: int | None) -> None:
@@ -115,7 +145,7 @@ def _requeue(session: Session, key: Key, *, losses: int, reason: str) -> bool:
 
 
 def _leave(session: Session, key: Key, *, leave: tuple[State, ...], state: State, **values: object) -> bool:
-    finished = {} if state == "queued" else {"finished_at": func.now()}
+    finished = {"finished_at": func.now()} if state in TERMINAL else {}
     changed = session.scalar(
         update(Run)
         .where(Run.id == key.run_id, Run.attempt == key.attempt, Run.state.in_(leave))
@@ -132,8 +162,17 @@ def _end(session: Session, key: Key, *, outcome: Outcome, error: str | None = No
     devices.free(session, key)
 
 
+def _failures(session: Session, key: Key) -> int:
+    failed = (Attempt.run_id == key.run_id, Attempt.outcome == "failed")
+    return session.scalar(select(func.count()).select_from(Attempt).where(*failed)) or 0
+
+
 def _outcome(session: Session, lease: Lease) -> str | None:
     return session.scalar(select(Attempt.outcome).where(Attempt.run_id == lease.run_id, Attempt.n == lease.attempt))
+
+
+def _ahead(seconds: float) -> ColumnElement[Any]:
+    return func.now() + literal(timedelta(seconds=seconds), Interval)
 
 
 def _storable(message: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -15,9 +15,10 @@ from uuid_utils.compat import uuid7
 from mmix.errors import Conflict, NotFound
 from mmix.spec.data import name_of
 from mmix.spec.experiment import ExperimentSpec, canonical, digest, label
+from mmix.store.retries import current, newest
 from mmix.store.sessions import RUNS_CHANNEL
 from mmix.store.states import State, of_experiment
-from mmix.store.tables import Answer, Experiment, Group, Run
+from mmix.store.tables import Answer, Experiment, Group, Need, Run
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,17 @@ class Wish:
     priority: int = 0
     device: str = "any"
     max_runtime_seconds: int | None = None
+    after: tuple[UUID, ...] = ()
 
 
 def create(session: Session, *, owner: str, spec: ExperimentSpec, wish: Wish) -> UUID:
-    """Stores one experiment and one queued run per seed, and wakes the dispatcher on commit."""
+    """Stores one experiment and one run per seed, and wakes the dispatcher on commit.
+
+    `wish.after` names experiments or runs of this owner: until they have all succeeded the new runs are blocked.
+
+    Raises: NotFound where one of them isn't there.
+    """
+    needed = _needed(session, owner, wish.after)
     group = _group(session, spec)
     experiment_id = uuid7()
     session.execute(
@@ -80,10 +88,28 @@ def create(session: Session, *, owner: str, spec: ExperimentSpec, wish: Wish) ->
         "priority": wish.priority,
         "device": wish.device,
         "devices": spec.training.devices,
+        "state": "blocked" if needed else "queued",
     }
-    session.execute(insert(Run), [{"id": uuid7(), "seed": seed, **shared} for seed in wish.seeds])
+    ids = [uuid7() for _ in wish.seeds]
+    session.execute(
+        insert(Run), [{"id": made, "seed": seed, **shared} for made, seed in zip(ids, wish.seeds, strict=True)]
+    )
+    if needed:
+        session.execute(insert(Need), [{"run_id": made, "needs_run_id": other} for made in ids for other in needed])
     session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": RUNS_CHANNEL})
     return experiment_id
+
+
+def _needed(session: Session, owner: str, after: Iterable[UUID]) -> list[UUID]:
+    """The runs that are meant: those named, and those of the experiments named; of retried ones the last retry."""
+    found: set[UUID] = set()
+    for name in after:
+        named = (Run.owner == owner, or_(Run.id == name, Run.experiment_id == name))
+        runs = session.scalars(select(Run.id).where(*named)).all()
+        if not runs:
+            raise NotFound(f"There is no experiment or run {name} to wait for: name those of your own")
+        found.update(newest(session, run) for run in runs)
+    return sorted(found)
 
 
 def _group(session: Session, spec: ExperimentSpec) -> str:
@@ -130,7 +156,7 @@ def _views(session: Session, query: Any) -> list[ExperimentView]:
 def _runs(session: Session, ids: Iterable[UUID]) -> dict[UUID, list[RunLine]]:
     rows = session.execute(
         select(Run.experiment_id, Run.id, Run.seed, Run.state)
-        .where(Run.experiment_id.in_(list(ids)))
+        .where(Run.experiment_id.in_(list(ids)), current())
         .order_by(Run.seed)
     )
     runs: dict[UUID, list[RunLine]] = defaultdict(list)

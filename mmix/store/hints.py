@@ -10,6 +10,7 @@ from sqlalchemy import Interval, and_, func, literal, or_, select, tuple_, updat
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
+from mmix.store.states import OWNED
 from mmix.store.tables import Device, Run, Worker
 
 LEADER_LOCK = 0x6D6D6978  # "mmix": the advisory lock that makes one dispatcher the leader
@@ -72,6 +73,7 @@ class _Patient:
 def wanted(session: Session, *, hint_seconds: float, alive_seconds: float, patience_seconds: float) -> list[Hint]:
     """The queued runs to ring for: per queue at most as many as could start now, and one more.
 
+    Higher priority goes first; within one priority owners take turns, whoever has the fewest runs under way first.
     A doorbell that nobody followed within `hint_seconds` is rung again. A run on several devices is rung for once one
     worker has them free. Where it has waited for longer than `patience_seconds`, nothing behind it is rung for at the
     workers that could hold it, so that their devices come free together.
@@ -88,7 +90,7 @@ def wanted(session: Session, *, hint_seconds: float, alive_seconds: float, patie
         limit = places + 1 - queue.ringing
         if limit <= 0:
             continue
-        query = _silent(queue, unheard).order_by(*_ORDER).limit(limit)
+        query = _silent(queue, unheard).limit(limit)
         if patient is not None and patient.holds_back(queue):
             query = query.where(patient.ahead())
         found += [Hint(run_id, queue.device, queue.devices) for run_id in session.scalars(query)]
@@ -100,11 +102,24 @@ def _past(seconds: float) -> ColumnElement[Any]:
 
 
 def _silent(queue: _Queue, unheard: ColumnElement[Any]) -> Any:
-    return select(Run.id).where(
-        Run.state == "queued",
-        Run.device == queue.device,
-        Run.devices == queue.devices,
-        or_(Run.dispatched_at.is_(None), Run.dispatched_at < unheard),
+    """The queue's runs for which no doorbell may still be heard, in the order in which they are rung for."""
+    busy = (
+        select(Run.owner, func.count().label("runs"))
+        .where(or_(Run.state.in_(OWNED), Run.dispatched_at >= unheard))
+        .group_by(Run.owner)
+        .subquery()
+    )
+    turn = func.row_number().over(partition_by=(Run.owner, Run.priority), order_by=(Run.created_at, Run.id))
+    return (
+        select(Run.id)
+        .outerjoin(busy, busy.c.owner == Run.owner)
+        .where(
+            Run.state == "queued",
+            Run.device == queue.device,
+            Run.devices == queue.devices,
+            or_(Run.dispatched_at.is_(None), Run.dispatched_at < unheard),
+        )
+        .order_by(Run.priority.desc(), turn + func.coalesce(busy.c.runs, 0), Run.created_at, Run.id)
     )
 
 
@@ -112,7 +127,7 @@ def _posts(session: Session, *, alive_seconds: float) -> list[_Post]:
     rows = session.execute(
         select(Worker.queues, func.count(), func.count().filter(Device.run_id.is_(None)))
         .join(Device, Device.worker_id == Worker.id)
-        .where(Worker.last_seen > _past(alive_seconds))
+        .where(Worker.last_seen > _past(alive_seconds), ~Worker.draining)
         .group_by(Worker.id)
     )
     return [_Post(tuple(queues), devices, free) for queues, devices, free in rows]

@@ -7,7 +7,7 @@ PostgreSQL's `now()` alone.
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Interval, func, insert, literal, select, update
@@ -18,7 +18,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from mmix.store import attempts, devices
 from mmix.store.attempts import Key
 from mmix.store.states import OWNED
-from mmix.store.tables import Attempt, CurvePoint, Experiment, Group, Run
+from mmix.store.tables import Attempt, CurvePoint, Experiment, Group, Run, Worker
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class Lease(Key):
     device: str
     devices: tuple[str, ...]
     max_runtime_seconds: int | None
+
+
+StopReason = Literal["cancel", "give back"]
+"""Why an attempt is to stop: its run is being cancelled, or its worker is to give its runs back."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ def claim(
 ) -> Lease | None:
     """Takes a queued run for this worker, with as many of its devices as the run needs.
 
-    None where somebody else has the run, it isn't queued any more, or too few devices are free: then it stays queued.
+    None where somebody else has the run, it isn't queued any more, or too few devices are free or the worker gives its
+    runs back: then it stays queued.
     """
     free_to_take = (Run.id == run_id, Run.state == "queued", Run.device.in_(list(queues)))
     needed = session.scalar(select(Run.devices).where(*free_to_take).with_for_update())
@@ -75,7 +80,7 @@ def claim(
         )
         .returning(Run)
     ).scalar_one()
-    session.execute(insert(Attempt).values(run_id=run_id, n=run.attempt, worker_id=worker_id, host=host))
+    session.execute(insert(Attempt).values(run_id=run_id, n=run.attempt, worker_id=worker_id, host=host, devices=uuids))
     devices.hold(session, Key(run_id, run.attempt), worker_id=worker_id, uuids=uuids)
     return _lease(session, run, uuids)
 
@@ -93,15 +98,21 @@ def _lease(session: Session, run: Run, uuids: Sequence[str]) -> Lease:
     )
 
 
-def renew(session: Session, lease: Lease, *, lease_seconds: float) -> bool:
-    """Prolongs the lease; says whether the run is to be cancelled.
+def renew(session: Session, lease: Lease, *, lease_seconds: float) -> StopReason | None:
+    """Prolongs the lease; says what is wished of the attempt, if it is to stop.
 
     Raises: Fenced where the attempt has lost its run.
     """
-    state = session.scalar(_owned_update(lease).values(lease_until=_ahead(lease_seconds)).returning(Run.state))
-    if state is None:
+    draining = select(Worker.draining).where(Worker.id == Run.worker_id).scalar_subquery()
+    row = session.execute(
+        _owned_update(lease).values(lease_until=_ahead(lease_seconds)).returning(Run.state, draining)
+    ).one_or_none()
+    if row is None:
         raise attempts.fenced(lease)
-    return bool(state == "cancelling")
+    state, drains = row
+    if state == "cancelling":
+        return "cancel"
+    return "give back" if drains else None
 
 
 def record_start(session: Session, lease: Lease, *, pid: int, first_epoch: int) -> None:

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, select, text, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from mmix.errors import NotFound
-from mmix.store.sessions import RUNS_CHANNEL
+from mmix.store import attempts
+from mmix.store.states import WAITING
 from mmix.store.tables import Attempt, CurvePoint, Group, Result, Run
 
 
@@ -33,9 +34,11 @@ class RunView:
 
     id: UUID
     experiment_id: UUID
+    retry_of: UUID | None
     seed: int
     state: str
     attempt: int
+    not_before: datetime | None
     epoch: int
     epochs: int
     created_at: datetime
@@ -44,6 +47,23 @@ class RunView:
     results: dict[str, dict[str, float]]
     provenance: dict[str, Any] | None
     failure: Failure | None
+
+
+@dataclass(frozen=True)
+class AttemptView:
+    """One try of one worker at one run; without an outcome it is under way."""
+
+    n: int
+    worker: UUID
+    host: str
+    devices: list[str]
+    first_epoch: int | None
+    last_epoch: int | None
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    exit_code: int | None
+    error: str | None
 
 
 def get(session: Session, *, owner: str, run_id: UUID) -> RunView:
@@ -59,9 +79,11 @@ def get(session: Session, *, owner: str, run_id: UUID) -> RunView:
     return RunView(
         id=run.id,
         experiment_id=run.experiment_id,
+        retry_of=run.retry_of,
         seed=run.seed,
         state=run.state,
         attempt=run.attempt,
+        not_before=run.not_before,
         epoch=run.epoch,
         epochs=group.spec["training"]["epochs"],
         created_at=run.created_at,
@@ -100,8 +122,33 @@ def curves(session: Session, *, owner: str, run_id: UUID) -> dict[str, list[tupl
     return dict(found)
 
 
+def attempts_at(session: Session, *, owner: str, run_id: UUID) -> list[AttemptView]:
+    """The tries at a run of this owner, the first one first.
+
+    Raises: NotFound
+    """
+    get(session, owner=owner, run_id=run_id)
+    rows = session.scalars(select(Attempt).where(Attempt.run_id == run_id).order_by(Attempt.n))
+    return [
+        AttemptView(
+            n=row.n,
+            worker=row.worker_id,
+            host=row.host,
+            devices=row.devices,
+            first_epoch=row.first_epoch,
+            last_epoch=row.last_epoch,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            outcome=row.outcome,
+            exit_code=row.exit_code,
+            error=row.error,
+        )
+        for row in rows
+    ]
+
+
 def cancel(session: Session, *, owner: str, run_id: UUID) -> None:
-    """Cancels a queued run at once and asks a running one to stop; a finished run stays as it is.
+    """Cancels a waiting run at once and asks a running one to stop; a finished run stays as it is.
 
     Raises: NotFound
     """
@@ -118,15 +165,20 @@ def cancel_experiment(session: Session, *, owner: str, experiment_id: UUID) -> N
 
 
 def _cancel(session: Session, ids: Sequence[UUID]) -> None:
-    queued = Run.state == "queued"
+    waits = Run.state.in_(WAITING)
     # One statement: a run that is claimed or given back meanwhile is looked at again once its row is free.
-    session.execute(
+    changed = session.execute(
         update(Run)
-        .where(Run.id.in_(ids), Run.state.in_(("queued", "running")))
+        .where(Run.id.in_(ids), Run.state.in_((*WAITING, "running")))
         .values(
-            state=case((queued, "cancelled"), else_="cancelling"),
-            finished_at=case((queued, func.now()), else_=None),
+            state=case((waits, "cancelled"), else_="cancelling"),
+            finished_at=case((waits, func.now()), else_=None),
             dispatched_at=None,
         )
-    )
-    session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": RUNS_CHANNEL})
+        .returning(Run.id, Run.state)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for row in changed:
+        if row.state == "cancelling":
+            attempts.call_out(session, row.id)
+    attempts.wake(session)

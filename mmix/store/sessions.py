@@ -16,16 +16,22 @@ Sessions = sessionmaker[Session]
 RUNS_CHANNEL = "mmix_runs"
 """The NOTIFY channel that wakes the dispatcher."""
 
+STOPS_CHANNEL = "mmix_stops"
+"""The NOTIFY channel that makes supervisors look at their run: its payload is the id of a run or of a worker."""
 
-def engine(settings: Settings, *, pool_size: int = 5) -> Engine:
-    """An engine whose connections are checked before use, so that a restarted server costs no request."""
+
+def engine(settings: Settings, *, pool_size: int = 5, actor: str = "mmix") -> Engine:
+    """An engine whose connections are checked before use, so that a restarted server costs no request.
+
+    `actor` is a word for who writes: it stands in the audit beside what is done.
+    """
     return create_engine(
         settings.sqlalchemy_url(),
         pool_size=pool_size,
         max_overflow=2 * pool_size,
         pool_pre_ping=True,
         pool_timeout=10,
-        connect_args={"connect_timeout": 5, "application_name": "mmix"},
+        connect_args={"connect_timeout": 5, "application_name": "mmix", "options": f"-c mmix.actor={actor}"},
     )
 
 

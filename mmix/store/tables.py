@@ -11,10 +11,10 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     MetaData,
     Text,
-    UniqueConstraint,
     func,
     text,
 )
@@ -116,6 +116,8 @@ class Run(Base):
     worker_id: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
     dispatched_at: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]
+    retry_of: Mapped[UUID | None] = mapped_column(ForeignKey("runs.id"), unique=True)
     failure_class: Mapped[str | None]
     failure_message: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -123,7 +125,9 @@ class Run(Base):
     finished_at: Mapped[datetime | None]
 
     __table_args__ = (
-        UniqueConstraint("experiment_id", "seed"),
+        Index(None, "experiment_id", "seed"),
+        # A seed has one run that was asked for; an operator's retry is another, linked to the one that it replaces.
+        Index("uq_runs_asked", "experiment_id", "seed", unique=True, postgresql_where=text("retry_of IS NULL")),
         CheckConstraint(_among("state", STATES), name="state"),
         CheckConstraint(f"({_among('state', OWNED)}) = (lease_until IS NOT NULL)", name="lease"),
         CheckConstraint(f"({_among('state', TERMINAL)}) = (finished_at IS NOT NULL)", name="finished"),
@@ -138,7 +142,37 @@ class Run(Base):
             postgresql_where=text("state = 'queued'"),
         ),
         Index("ix_runs_leased", "lease_until", postgresql_where=text(_among("state", OWNED))),
+        Index("ix_runs_held_back", "state", "not_before", postgresql_where=text("state IN ('blocked', 'retry_wait')")),
+        CheckConstraint("(state = 'retry_wait') <= (not_before IS NOT NULL)", name="wait"),
     )
+
+
+class Need(Base):
+    """That one run waits until another has succeeded."""
+
+    __tablename__ = "needs"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    needs_run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+
+    __table_args__ = (CheckConstraint("run_id <> needs_run_id", name="other"), Index(None, "needs_run_id"))
+
+
+class Deed(Base):
+    """What was done to which object, by whom: only ever added to. `before` and `after` are what changed of it."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    actor: Mapped[str]
+    action: Mapped[str]
+    kind: Mapped[str]
+    object_id: Mapped[UUID]
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+
+    __table_args__ = (Index(None, "object_id", "id"),)
 
 
 class Attempt(Base):
@@ -150,6 +184,7 @@ class Attempt(Base):
     n: Mapped[int] = mapped_column(primary_key=True)
     worker_id: Mapped[UUID]
     host: Mapped[str]
+    devices: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     pid: Mapped[int | None]
     first_epoch: Mapped[int | None]
     last_epoch: Mapped[int | None]
@@ -225,6 +260,7 @@ class Worker(Base):
     host: Mapped[str]
     pid: Mapped[int]
     slots: Mapped[int]
+    draining: Mapped[bool] = mapped_column(server_default=text("false"))
     queues: Mapped[list[str]]
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_seen: Mapped[datetime] = mapped_column(server_default=func.now())

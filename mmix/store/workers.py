@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,13 @@ def beat(
     session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"last_seen": func.now()}))
     devices.enlist(session, worker_id=worker_id, devices=inventory)
     attempts.wake(session)
+
+
+def drain(session: Session, *, worker_id: UUID) -> bool:
+    """Makes a worker give its runs back and take no more; says whether there is such a worker."""
+    known = session.scalar(update(Worker).where(Worker.id == worker_id).values(draining=True).returning(Worker.id))
+    attempts.call_out(session, worker_id)
+    return known is not None
 
 
 def leave(session: Session, *, worker_id: UUID) -> None:

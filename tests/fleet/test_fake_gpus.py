@@ -18,7 +18,7 @@ from tests.fleet.conftest import until
 @pytest.fixture(scope="module")
 def shared_house(shared: Settings) -> Iterator[Household]:
     """A household whose worker has two devices of kind cuda, and trains on the processor."""
-    with opened(shared.model_copy(update={"fake_gpus": 2}), port=0) as made:
+    with opened(shared.model_copy(update={"fake_gpus": 2, "nursery": False}), port=0) as made:
         yield made
 
 

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -149,15 +152,18 @@ def test_a_broken_image_fails_its_run_and_is_named(client: Client, shared: Setti
 def test_a_frozen_supervisor_does_not_keep_its_run(house: Household, client: Client, rows: Sessions) -> None:
     run_id = _submit(client, MIDDLING)
     trainer = psutil.Process(_pid(rows, run_id))
-    supervisor = trainer.parent()
-    assert supervisor is not None
+    supervisors = [each for each in psutil.Process(house.pids()["worker"]).children() if "spawn" in str(each.cmdline())]
+    assert supervisors
     until(lambda: client.run(run_id)["progress"]["epoch"] >= 1, seconds=30, what="one epoch")
-    supervisor.suspend()
+    for supervisor in supervisors:
+        supervisor.suspend()
     try:
         until(lambda: _gone(trainer.pid), seconds=LEASE_SECONDS + 2, what="the end of the unattended trainer")
-        assert _ended(client, run_id)["state"] == "succeeded"
+        until(lambda: client.run(run_id)["state"] == "queued", seconds=20, what="the lapse of the lease")
     finally:
-        supervisor.resume()
+        for supervisor in supervisors:
+            supervisor.resume()
+    assert _ended(client, run_id)["state"] == "succeeded"
     outcomes = [attempt.outcome for attempt in _attempts(rows, run_id)]
     assert outcomes == ["lost", "succeeded"]
 
@@ -165,3 +171,22 @@ def test_a_frozen_supervisor_does_not_keep_its_run(house: Household, client: Cli
 def test_the_client_says_what_the_service_refused(client: Client) -> None:
     with pytest.raises(ServiceError, match="refused with 404: There is no run"):
         client.run("01890a5d-ac96-774b-bcce-b302099a8057")
+
+
+def _mmix(house: Household, *arguments: str) -> str:
+    command = [str(Path(sys.executable).parent / "mmix"), *arguments]
+    environment = {**os.environ, "MMIX_URL": house.url, "COLUMNS": "200"}
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment, timeout=60).stdout
+
+
+def test_the_terminal_tells_what_waits_and_runs_again_what_was_cancelled(house: Household, client: Client) -> None:
+    made = client.submit(QUICK, seeds=[0], device="cuda")
+    (run,) = made["runs"]
+    queue = _mmix(house, "queue")
+    assert run["id"] in queue
+    assert "no worker has a device of kind 'cuda'" in queue
+    assert _mmix(house, "cancel", run["id"]).strip() == "cancelled"
+    again = _mmix(house, "retry", made["id"]).strip()
+    assert client.run(again)["retry_of"] == run["id"]
+    assert made["id"] in _mmix(house, "list")
+    assert _mmix(house, "cancel", made["id"]).strip() == "cancelled"

@@ -173,7 +173,7 @@ def test_two_batches_become_one_at_a_hook() -> None:
     hooked = Hooked(module, ["first"])
     plan = blending(1, lam=torch.tensor(0.3), partner=torch.tensor([2, 3]))
     first = module.first(x)
-    assert torch.equal(hooked(x, plan), module[1:](0.3 * first[:2] + 0.7 * first[2:]))
+    assert torch.equal(hooked(x, plan), module[1:](torch.lerp(first[2:], first[:2], torch.tensor(0.3))))
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,19 @@ from tests.conftest import make_spec, new_worker
 
 
 def _queue(
-    sessions: Sessions, *, seeds: int = 1, priority: int = 0, devices: int = 1, device: str = "any"
+    sessions: Sessions,
+    *,
+    seeds: int = 1,
+    priority: int = 0,
+    devices: int = 1,
+    device: str = "any",
+    owner: str = "local",
 ) -> list[UUID]:
     with sessions.begin() as session:
         spec = make_spec(training={"epochs": 2, "devices": devices})
         wish = Wish(seeds=tuple(range(seeds)), priority=priority, device=device)
-        made = experiments.create(session, owner="local", spec=spec, wish=wish)
-        return [run.id for run in experiments.get(session, owner="local", experiment_id=made).runs]
+        made = experiments.create(session, owner=owner, spec=spec, wish=wish)
+        return [run.id for run in experiments.get(session, owner=owner, experiment_id=made).runs]
 
 
 def _join(sessions: Sessions, *, devices: int, kinds: tuple[str, ...] = ("any", "cpu")) -> UUID:
@@ -79,6 +85,22 @@ def test_higher_priority_and_then_the_older_run_comes_first(sessions: Sessions) 
     urgent = _queue(sessions, priority=5)
     _join(sessions, devices=8)
     assert _ring(sessions) == urgent + old + new
+
+
+def test_owners_of_one_priority_take_turns(sessions: Sessions) -> None:
+    many = _queue(sessions, seeds=4, owner="first")
+    few = _queue(sessions, seeds=2, owner="second")
+    _join(sessions, devices=8)
+    assert _ring(sessions) == [many[0], few[0], many[1], few[1], many[2], many[3]]
+
+
+def test_whoever_has_runs_under_way_waits_for_those_who_have_none(sessions: Sessions) -> None:
+    worker = _join(sessions, devices=3)
+    for _ in range(2):
+        _occupy(sessions, worker)
+    _queue(sessions, seeds=2)
+    newcomer = _queue(sessions, seeds=2, owner="newcomer")
+    assert _ring(sessions) == newcomer
 
 
 def test_workers_that_have_not_been_seen_for_long_do_not_count(sessions: Sessions) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from mmix.errors import Fenced
 from mmix.store import endings, experiments, leases, runs
 from mmix.store.experiments import Wish
-from mmix.store.leases import Lease, Point
+from mmix.store.leases import Lease, Point, StopReason
 from mmix.store.sessions import Sessions
 from mmix.store.states import LOSSES_ALLOWED
 from tests.conftest import make_spec, new_worker
@@ -75,7 +75,7 @@ def _fail(sessions: Sessions, lease: Lease) -> None:
         endings.fail(session, lease, failure_class="error", message="broken", exit_code=1, error=None)
 
 
-def _renew(sessions: Sessions, lease: Lease) -> bool:
+def _renew(sessions: Sessions, lease: Lease) -> StopReason | None:
     with sessions.begin() as session:
         return leases.renew(session, lease, lease_seconds=60)
 
@@ -187,10 +187,10 @@ def test_a_queued_run_is_cancelled_at_once(sessions: Sessions, run_id: UUID) -> 
 
 def test_a_running_run_hears_of_its_cancellation_and_then_never_has_a_result(sessions: Sessions, run_id: UUID) -> None:
     lease = _claimed(sessions, run_id)
-    assert _renew(sessions, lease) is False
+    assert _renew(sessions, lease) is None
     with sessions.begin() as session:
         runs.cancel(session, owner="local", run_id=run_id)
-    assert _renew(sessions, lease) is True
+    assert _renew(sessions, lease) == "cancel"
     with pytest.raises(Fenced):
         _succeed(sessions, lease)
     with sessions.begin() as session:

@@ -79,6 +79,41 @@ def test_cancelling_a_run_leaves_the_others(client: TestClient) -> None:
     ]
 
 
+def test_a_run_that_needs_another_is_blocked_until_it_has_succeeded(client: TestClient) -> None:
+    first = client.post("/v1/experiments", json=_body()).json()
+    second = client.post("/v1/experiments", json=_body(seeds=[2], after=[first["id"]])).json()
+    assert (second["state"], second["runs"][0]["state"]) == ("blocked", "blocked")
+
+
+def test_what_a_run_shall_wait_for_must_be_there(client: TestClient) -> None:
+    stranger = "01970000-0000-7000-8000-000000000000"
+    response = client.post("/v1/experiments", json=_body(after=[stranger]))
+    assert response.status_code == 404
+    assert stranger in response.json()["detail"]
+    assert _count(client) == 0
+
+
+def test_a_cancelled_run_is_retried_by_a_new_one_in_its_place(client: TestClient) -> None:
+    made = client.post("/v1/experiments", json=_body(seeds=[0])).json()
+    old = made["runs"][0]["id"]
+    assert client.post(f"/v1/runs/{old}/retry").status_code == 409
+    client.post(f"/v1/runs/{old}/cancel")
+    response = client.post(f"/v1/runs/{old}/retry")
+    assert response.status_code == 201
+    new = response.json()
+    assert (new["retry_of"], new["state"], new["seed"]) == (old, "queued", 0)
+    found = client.get(f"/v1/experiments/{made['id']}").json()
+    assert (found["state"], [run["id"] for run in found["runs"]]) == ("queued", [new["id"]])
+    assert client.get(f"/v1/runs/{old}").json()["state"] == "cancelled"
+    assert client.post(f"/v1/runs/{old}/retry").status_code == 409
+
+
+def test_a_run_that_nobody_tried_has_no_attempts(client: TestClient) -> None:
+    run = client.post("/v1/experiments", json=_body()).json()["runs"][0]["id"]
+    assert client.get(f"/v1/runs/{run}/attempts").json() == {"items": []}
+    assert client.get("/v1/runs/01970000-0000-7000-8000-000000000000/attempts").status_code == 404
+
+
 def _spec(part: str, **changes: object) -> dict[str, Any]:
     return {**SPEC, part: {**SPEC[part], **changes}}
 
@@ -105,6 +140,7 @@ REFUSED: list[tuple[str, object, list[object]]] = [
     ("too many seeds", _body(seeds=list(range(1001))), ["seeds"]),
     ("NUL in a tag", _body(tags=["a\x00"]), ["tags", 0]),
     ("huge integer", _body(priority=10**400), ["priority"]),
+    ("after nonsense", _body(after=["yesterday"]), ["after", 0]),
     ("a list", [1, 2], []),
     ("nothing", None, []),
 ]

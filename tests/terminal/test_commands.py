@@ -228,3 +228,23 @@ def _lives(process: psutil.Process) -> bool:
 def _processes_of(home: Path) -> list[Any]:
     found = psutil.process_iter(["cmdline", "pid"])
     return [process.info for process in found if str(home) in " ".join(process.info["cmdline"] or [])]
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_fresh_home(home: Path) -> None:
+    found = _mmix("doctor", MMIX_HOME=home)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert {line.split()[0] for line in found.stdout.splitlines()} == {"ok"}
+    assert "digits" in found.stdout
+
+
+def test_the_doctor_says_what_is_wrong_and_what_to_do(home: Path) -> None:
+    found = _mmix(
+        "doctor",
+        MMIX_HOME=home,
+        MMIX_DATABASE_URL="postgresql://nobody@127.0.0.1:9/none",
+        MMIX_REDIS_URL="redis://127.0.0.1:9/0",
+    )
+    assert found.returncode == 1
+    assert "MMIX_DATABASE_URL" in found.stdout
+    assert "MMIX_REDIS_URL" in found.stdout
+    assert "Traceback" not in found.stdout + found.stderr
