@@ -20,12 +20,11 @@ from sqlalchemy.exc import DBAPIError
 from mmix import broker, logs, settings
 from mmix.errors import MmixError
 from mmix.settings import Settings
-from mmix.store import endings, hints, sessions, waits
+from mmix.store import endings, hints, sessions, waits, workers
 from mmix.store.hints import Hint
 from mmix.store.sessions import RUNS_CHANNEL, Sessions
 
 _BROKER_SECONDS = 2.0  # a frozen Redis may hold the dispatcher up this long, and no longer
-_ALIVE_SECONDS = 15.0
 _OUTAGE_SECONDS = 1.0
 _PATIENCE_SECONDS = 60.0  # a run on several devices waits so long before those behind it wait for it
 
@@ -94,7 +93,7 @@ class Dispatcher:
             wanted = hints.wanted(
                 session,
                 hint_seconds=self._settings.hint_seconds,
-                alive_seconds=_ALIVE_SECONDS,
+                alive_seconds=workers.ALIVE_SECONDS,
                 patience_seconds=_PATIENCE_SECONDS,
             )
             # Before they are rung for: a worker may be faster than this process, and find that it can't have the run.

@@ -18,7 +18,7 @@ from mmix.settings import Settings
 from mmix.store import endings, leases
 from mmix.store.leases import Lease, Point, StopReason
 from mmix.store.sessions import Sessions, is_outage
-from worker import verdicts, wire
+from worker import wire
 from worker.news import News
 from worker.place import Workplace
 from worker.trainer import Trainer
@@ -192,11 +192,17 @@ class Supervision:
             try:
                 if self._flush():
                     with self._sessions.begin() as session:
-                        settle(session)
+                        self._write(session, settle, trainer.exit_code)
                     return
             except DBAPIError as error:
                 self._bear(error)
             time.sleep(_RETRY_SECONDS)
+
+    def _write(self, session: Session, settle: Callable[[Session], None], code: int | None) -> None:
+        try:
+            settle(session)
+        except Fenced:  # perhaps as it was cancelled in its last moments
+            endings.end_cancelled(session, self._lease, exit_code=code)
 
     def _verdict(self, trainer: Trainer) -> Callable[[Session], None]:
         """How this attempt ended, as the one store call that says so."""
@@ -204,20 +210,32 @@ class Supervision:
         if self._wish == "cancel":
             return lambda session: endings.end_cancelled(session, lease, exit_code=code)
         if isinstance(end, wire.Finished):
-            return lambda session: verdicts.finish(session, lease, end, code)
+            return lambda session: endings.succeed(session, lease, found=end.results, provenance=end.provenance)
         if isinstance(end, wire.Failed):
-            return lambda session: verdicts.fail(session, lease, end, code)
+            return self._failed(end, code)
         if self._wish == "give back":
-            return lambda session: verdicts.give_back(session, lease, code)
+            return lambda session: endings.preempt(session, lease, exit_code=code)
         if self._past_max_runtime(time.monotonic()):
             message = f"The run took longer than its max_runtime_seconds, {lease.max_runtime_seconds}"
-            return lambda session: verdicts.fail(session, lease, wire.Failed("timeout", message, message), code)
+            return self._failed(wire.Failed("timeout", message, message), code)
+        words = trainer.last_words()
         # An agent's exit code doesn't tell a rank that was killed from one that crashed.
         if code is None or code < 0 or code == wire.WATCHDOG_EXIT or len(lease.devices) > 1:
-            reason = f"The trainer ended with {verdicts.named(code)}; its last words: {trainer.last_words() or 'none'}"
-            return lambda session: verdicts.lose(session, lease, reason, code)
-        words = trainer.last_words()
-        message = (
-            f"The trainer ended with {verdicts.named(code)}: {words.splitlines()[-1] if words else 'it said nothing'}"
+            reason = f"The trainer ended with {_named(code)}; its last words: {words or 'none'}"
+            return lambda session: endings.lose(session, lease, exit_code=code, error=reason)
+        message = f"The trainer ended with {_named(code)}: {words.splitlines()[-1] if words else 'it said nothing'}"
+        return self._failed(wire.Failed("crashed", message, words), code)
+
+    def _failed(self, end: wire.Failed, code: int | None) -> Callable[[Session], None]:
+        return lambda session: endings.fail(
+            session,
+            self._lease,
+            failure_class=end.failure_class,
+            message=end.message,
+            exit_code=code,
+            error=end.error,
         )
-        return lambda session: verdicts.fail(session, lease, wire.Failed("crashed", message, words), code)
+
+
+def _named(code: int | None) -> str:
+    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"

@@ -20,9 +20,6 @@ from worker.birth import NURSERY
 from worker.place import Workplace, workplace
 from worker.tasks import WORKER_ID
 
-ALIVE_SECONDS = 5.0
-"""How often a worker says that it is alive; the dispatcher believes it for three times as long."""
-
 _log = structlog.get_logger("worker")
 
 
@@ -117,7 +114,7 @@ class Heart:
     def stop(self) -> None:
         """Beats no more and takes the row away, where the database can be reached."""
         self._stopped.set()
-        self._thread.join(ALIVE_SECONDS)
+        self._thread.join(workers.BEAT_SECONDS)
         if self._nursery is not None:
             self._nursery.end()
         try:
@@ -143,7 +140,7 @@ class Heart:
                     )
             except DBAPIError as error:
                 _log.warning("the database can't be reached", reason=str(error.orig).splitlines()[0])
-            self._stopped.wait(ALIVE_SECONDS)
+            self._stopped.wait(workers.BEAT_SECONDS)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,12 @@ from mmix.store import line, workers
 
 router = APIRouter(prefix="/v1", tags=["fleet"])
 
-ALIVE_SECONDS = 15.0  # workers say so every five
-
 
 @router.get("/workers")
 def get_workers(sessions: SessionsOf, _: Owner) -> Workers:
     """The live workers, with their devices."""
     with sessions.begin() as session:
-        return Workers.of(line.workers(session, alive_seconds=ALIVE_SECONDS))
+        return Workers.of(line.workers(session, alive_seconds=workers.ALIVE_SECONDS))
 
 
 @router.post("/workers/{worker_id}/drain")
@@ -28,12 +26,12 @@ def drain_worker(worker_id: UUID, sessions: SessionsOf, _: Owner) -> Workers:
     with sessions.begin() as session:
         if not workers.drain(session, worker_id=worker_id):
             raise NotFound(f"There is no worker {worker_id}: see GET /v1/workers")
-        return Workers.of(line.workers(session, alive_seconds=ALIVE_SECONDS))
+        return Workers.of(line.workers(session, alive_seconds=workers.ALIVE_SECONDS))
 
 
 @router.get("/queue")
 def get_queue(sessions: SessionsOf, owner: Owner, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Queue:
     """The runs that wait, in the order in which they are looked at, and why each does."""
     with sessions.begin() as session:
-        found = line.waiting(session, owner=owner, alive_seconds=ALIVE_SECONDS, limit=limit + 1)
+        found = line.waiting(session, owner=owner, alive_seconds=workers.ALIVE_SECONDS, limit=limit + 1)
     return Queue.of(found, limit=limit)

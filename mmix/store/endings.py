@@ -6,15 +6,14 @@ Each change is one UPDATE that checks the old state and the attempt: the fencing
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Interval, func, literal, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.elements import ColumnElement
 
 from mmix.store import attempts, devices, results
 from mmix.store.attempts import Key
+from mmix.store.clock import ahead, span
 from mmix.store.leases import Lease
 from mmix.store.states import (
     FIRST_WAIT_SECONDS,
@@ -64,7 +63,7 @@ def fail(
     failures = _failures(session, lease) + 1
     if failure_class in RETRIED and failures < TRIES:
         wait = FIRST_WAIT_SECONDS * 2 ** (failures - 1)
-        left = _leave(session, lease, leave=("running",), state="retry_wait", not_before=_ahead(wait))
+        left = _leave(session, lease, leave=("running",), state="retry_wait", not_before=ahead(wait))
     else:
         values = {"failure_class": failure_class, "failure_message": _storable(message)}
         left = _leave(session, lease, leave=("running",), state="failed", **values)
@@ -120,7 +119,7 @@ def reap(session: Session, *, grace_seconds: float) -> int:
         .where(
             Run.state.in_(OWNED),
             Run.lease_until < func.now(),
-            func.now() > func.pg_postmaster_start_time() + literal(timedelta(seconds=grace_seconds), Interval),
+            func.now() > func.pg_postmaster_start_time() + span(grace_seconds),
         )
         .with_for_update(skip_locked=True)
     ).all()
@@ -169,10 +168,6 @@ def _failures(session: Session, key: Key) -> int:
 
 def _outcome(session: Session, lease: Lease) -> str | None:
     return session.scalar(select(Attempt.outcome).where(Attempt.run_id == lease.run_id, Attempt.n == lease.attempt))
-
-
-def _ahead(seconds: float) -> ColumnElement[Any]:
-    return func.now() + literal(timedelta(seconds=seconds), Interval)
 
 
 def _storable(message: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, or_, select, text
+from sqlalchemy import func, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -15,8 +15,8 @@ from uuid_utils.compat import uuid7
 from mmix.errors import Conflict, NotFound
 from mmix.spec.data import name_of
 from mmix.spec.experiment import ExperimentSpec, canonical, digest, label
+from mmix.store import attempts
 from mmix.store.retries import current, newest
-from mmix.store.sessions import RUNS_CHANNEL
 from mmix.store.states import State, of_experiment
 from mmix.store.tables import Answer, Experiment, Group, Need, Run
 
@@ -96,7 +96,7 @@ def create(session: Session, *, owner: str, spec: ExperimentSpec, wish: Wish) ->
     )
     if needed:
         session.execute(insert(Need), [{"run_id": made, "needs_run_id": other} for made in ids for other in needed])
-    session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": RUNS_CHANNEL})
+    attempts.wake(session)
     return experiment_id
 
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Interval, and_, func, literal, or_, select, tuple_, update
+from sqlalchemy import and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
+from mmix.store.clock import past
 from mmix.store.states import OWNED
 from mmix.store.tables import Device, Run, Worker
 
@@ -78,7 +79,7 @@ def wanted(session: Session, *, hint_seconds: float, alive_seconds: float, patie
     worker has them free. Where it has waited for longer than `patience_seconds`, nothing behind it is rung for at the
     workers that could hold it, so that their devices come free together.
     """
-    unheard = _past(hint_seconds)
+    unheard = past(hint_seconds)
     posts = _posts(session, alive_seconds=alive_seconds)
     queues = _queues(session, unheard)
     patient = _patient(session, queues, posts, patience_seconds=patience_seconds)
@@ -95,10 +96,6 @@ def wanted(session: Session, *, hint_seconds: float, alive_seconds: float, patie
             query = query.where(patient.ahead())
         found += [Hint(run_id, queue.device, queue.devices) for run_id in session.scalars(query)]
     return found
-
-
-def _past(seconds: float) -> ColumnElement[Any]:
-    return func.now() - literal(timedelta(seconds=seconds), Interval)
 
 
 def _silent(queue: _Queue, unheard: ColumnElement[Any]) -> Any:
@@ -127,7 +124,7 @@ def _posts(session: Session, *, alive_seconds: float) -> list[_Post]:
     rows = session.execute(
         select(Worker.queues, func.count(), func.count().filter(Device.run_id.is_(None)))
         .join(Device, Device.worker_id == Worker.id)
-        .where(Worker.last_seen > _past(alive_seconds), ~Worker.draining)
+        .where(Worker.last_seen > past(alive_seconds), ~Worker.draining)
         .group_by(Worker.id)
     )
     return [_Post(tuple(queues), devices, free) for queues, devices, free in rows]
@@ -157,7 +154,7 @@ def _patient(
         .where(
             Run.state == "queued",
             tuple_(Run.device, Run.devices).in_(list(stuck)),
-            Run.created_at < _past(patience_seconds),
+            Run.created_at < past(patience_seconds),
         )
         .order_by(*_ORDER)
         .limit(1)

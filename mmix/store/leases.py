@@ -6,17 +6,16 @@ PostgreSQL's `now()` alone.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Interval, func, insert, literal, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.elements import ColumnElement
 
 from mmix.store import attempts, devices
 from mmix.store.attempts import Key
+from mmix.store.clock import ahead
 from mmix.store.states import OWNED
 from mmix.store.tables import Attempt, CurvePoint, Experiment, Group, Run, Worker
 
@@ -46,10 +45,6 @@ class Point:
     value: float
 
 
-def _ahead(seconds: float) -> ColumnElement[Any]:
-    return func.now() + literal(timedelta(seconds=seconds), Interval)
-
-
 def claim(
     session: Session, *, run_id: UUID, worker_id: UUID, host: str, queues: Iterable[str], lease_seconds: float
 ) -> Lease | None:
@@ -74,7 +69,7 @@ def claim(
             state="running",
             attempt=Run.attempt + 1,
             worker_id=worker_id,
-            lease_until=_ahead(lease_seconds),
+            lease_until=ahead(lease_seconds),
             dispatched_at=None,
             started_at=func.coalesce(Run.started_at, func.now()),
         )
@@ -105,7 +100,7 @@ def renew(session: Session, lease: Lease, *, lease_seconds: float) -> StopReason
     """
     draining = select(Worker.draining).where(Worker.id == Run.worker_id).scalar_subquery()
     row = session.execute(
-        _owned_update(lease).values(lease_until=_ahead(lease_seconds)).returning(Run.state, draining)
+        _owned_update(lease).values(lease_until=ahead(lease_seconds)).returning(Run.state, draining)
     ).one_or_none()
     if row is None:
         raise attempts.fenced(lease)

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Interval, func, literal, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from mmix.store.clock import past
 from mmix.store.states import WAITING
 from mmix.store.tables import Device, Group, Need, Run, Worker
 
@@ -45,7 +46,7 @@ class Waiting:
 
 def workers(session: Session, *, alive_seconds: float) -> list[WorkerView]:
     """The workers that said within so many seconds that they are alive, the oldest first."""
-    alive = Worker.last_seen > func.now() - literal(timedelta(seconds=alive_seconds), Interval)
+    alive = Worker.last_seen > past(alive_seconds)
     rows = session.execute(
         select(Worker, func.array_agg(Device.uuid), func.count(Device.run_id))
         .join(Device, Device.worker_id == Worker.id)

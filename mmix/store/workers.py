@@ -11,6 +11,12 @@ from mmix.store import attempts, devices
 from mmix.store.devices import Listed
 from mmix.store.tables import Worker
 
+BEAT_SECONDS = 5.0
+"""How often a worker says that it is alive."""
+
+ALIVE_SECONDS = 3 * BEAT_SECONDS
+"""How long it is believed."""
+
 
 def beat(
     session: Session, *, worker_id: UUID, host: str, pid: int, queues: Sequence[str], inventory: Sequence[Listed]
