@@ -9,8 +9,10 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 PORT ?= 8000
+DOSE ?= full
+SEED ?= 2026
 
-.PHONY: help setup run demo test check format bench profile toy-study openapi migration clean
+.PHONY: help setup run demo test chaos check format bench profile toy-study openapi migration clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -29,8 +31,11 @@ run: $(VENV)/ready  ## run the demo on an embedded service and go on serving unt
 demo: $(VENV)/ready  ## run the demo and exit
 	@exec $(BIN)/mmix demo --port $(PORT)
 
-test: $(VENV)/ready  ## run the whole suite on real PostgreSQL and Redis
-	$(BIN)/python -m pytest
+test: $(VENV)/ready  ## run the whole suite on real PostgreSQL and Redis, in two processes
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+
+chaos: $(VENV)/ready  ## break what it starts and count what is lost: make chaos [DOSE=quick] [SEED=n] [ONLY="worker redis"] [SABOTAGE=fence]
+	$(BIN)/python -m tests.chaos --dose $(DOSE) --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
 
 check: $(VENV)/ready  ## format, lint, types, import contracts, migrations, openapi.json
 	$(BIN)/ruff format --check .

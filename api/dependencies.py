@@ -1,4 +1,4 @@
-"""What endpoints ask for: sessions and the caller's name."""
+"""What endpoints ask for: sessions, the place of artifacts, and the caller's name."""
 
 from typing import Annotated
 
@@ -12,10 +12,17 @@ def _sessions(request: Request) -> Sessions:
     return sessions
 
 
+def _root(request: Request) -> str:
+    root: str = request.app.state.artifacts
+    return root
+
+
 def _owner() -> str:
     return "local"  # until there are API keys
 
 
 SessionsOf = Annotated[Sessions, Depends(_sessions)]
+Root = Annotated[str, Depends(_root)]
+"""Where checkpoints and artifacts lie, shared with the workers: a folder, or a URL."""
 Owner = Annotated[str, Depends(_owner)]
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,200}$")]

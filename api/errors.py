@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from api.schemas import Problem, ProblemItem
-from mmix.errors import Conflict, NotFound
+from mmix.errors import Conflict, NotFound, StorageError
 from mmix.spec.problems import problems, sentence
 from mmix.store.sessions import is_outage
 
@@ -49,6 +49,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(NotFound, _not_found)
     app.add_exception_handler(Conflict, _conflict)
+    app.add_exception_handler(StorageError, _storage)
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(PoolTimeout, _busy)
     app.add_exception_handler(Exception, _bug)
@@ -87,6 +88,11 @@ def _not_found(_: Request, error: Exception) -> Response:
 
 def _conflict(_: Request, error: Exception) -> Response:
     return problem(409, str(error))
+
+
+def _storage(_: Request, error: Exception) -> Response:
+    _log.warning("artifacts can't be reached: %s", error)
+    return problem(503, "Artifacts can't be reached; try again shortly", headers={"Retry-After": "5"})
 
 
 def _database(request: Request, error: Exception) -> Response:

@@ -13,7 +13,11 @@ from mmix.store.states import State
 
 
 class Worker(Answer):
-    """A live worker: the kinds of devices it serves, its devices, and how many of them a run holds."""
+    """A live worker: the kinds of devices it serves, its devices, and how many of them a run holds.
+
+    `data` are the data sets that lie there, each with the SHA-256 of all its pixels and labels; null where that is
+    unknown, as the data set isn't packed.
+    """
 
     id: UUID
     host: str
@@ -23,6 +27,7 @@ class Worker(Answer):
     last_seen: datetime
     devices: list[str]
     busy: int
+    data: dict[str, str | None]
 
 
 class Workers(BaseModel):

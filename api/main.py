@@ -8,7 +8,7 @@ from fastapi import FastAPI
 import mmix
 from api.errors import RESPONSES, install
 from api.limits import BodyLimit
-from api.routes import experiments, fleet, leaderboard, runs, service
+from api.routes import artifacts, experiments, fleet, leaderboard, runs, service
 from mmix.settings import Settings, load
 from mmix.store import sessions as store
 
@@ -32,9 +32,10 @@ def application(settings: Settings) -> FastAPI:
         responses=RESPONSES,
     )
     app.state.sessions = store.sessions(engine)
+    app.state.artifacts = settings.artifacts_place
     app.add_middleware(BodyLimit)
     install(app)
-    for routes in (experiments, runs, leaderboard, fleet, service):
+    for routes in (experiments, runs, artifacts, leaderboard, fleet, service):
         app.include_router(routes.router)
     return app
 

@@ -13,7 +13,7 @@ from mmix.spec.experiment import ExperimentSpec
 from mmix.spec.part import Part
 from mmix.store.experiments import ExperimentView, Wish
 from mmix.store.leaderboard import Place
-from mmix.store.runs import AttemptView, RunView
+from mmix.store.runs import AttemptView, LineView, RunView
 from mmix.store.states import Outcome, State
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -109,10 +109,12 @@ class Experiments(BaseModel):
 
 
 class Progress(BaseModel):
-    """How many epochs of how many are done."""
+    """How many epochs of how many are done; while a run is worked on also its speed, and how long the rest may take."""
 
     epoch: int
     epochs: int
+    images_per_second: float | None
+    seconds_left: float | None
 
 
 class Failure(BaseModel):
@@ -160,7 +162,12 @@ class Run(BaseModel):
             state=view.state,
             attempt=view.attempt,
             not_before=view.not_before,
-            progress=Progress(epoch=view.epoch, epochs=view.epochs),
+            progress=Progress(
+                epoch=view.epoch,
+                epochs=view.epochs,
+                images_per_second=view.images_per_second,
+                seconds_left=view.seconds_left,
+            ),
             created_at=view.created_at,
             started_at=view.started_at,
             finished_at=view.finished_at,
@@ -171,7 +178,7 @@ class Run(BaseModel):
 
 
 class Attempt(Answer):
-    """One try of one worker at one run; without an outcome it is under way."""
+    """One try of one worker at one run; without an outcome it is under way; `last_step` counts optimiser steps."""
 
     n: int
     worker: UUID
@@ -179,6 +186,8 @@ class Attempt(Answer):
     devices: list[str]
     first_epoch: int | None
     last_epoch: int | None
+    last_step: int | None
+    images_per_second: float | None
     started_at: datetime
     ended_at: datetime | None
     outcome: Outcome | None
@@ -201,6 +210,41 @@ class Curves(BaseModel):
     """Each metric's [epoch, value] pairs."""
 
     curves: dict[str, list[tuple[int, float]]]
+
+
+class Artifact(BaseModel):
+    """A file that a run has left."""
+
+    name: str
+    size_bytes: int
+
+
+class Artifacts(BaseModel):
+    """The files that a run has left, by name."""
+
+    items: list[Artifact]
+
+
+class LogLine(Answer):
+    """The n-th line that an attempt's trainer printed, and when it was stored."""
+
+    attempt: int
+    n: int
+    at: datetime
+    line: str
+
+
+class Log(BaseModel):
+    """A page of a run's log; `next` is the `after` of the following page, null where there is none yet."""
+
+    items: list[LogLine]
+    next: str | None
+
+    @classmethod
+    def of(cls, views: Sequence[LineView], *, limit: int) -> Self:
+        """The answer for these rows, of which there is one more than `limit` where a page follows."""
+        shown = [LogLine.model_validate(view) for view in views[:limit]]
+        return cls(items=shown, next=f"{shown[-1].attempt}:{shown[-1].n}" if len(views) > limit else None)
 
 
 class LeaderboardQuery(BaseModel):

@@ -1,5 +1,7 @@
 """The Celery application and its queue names. A message is a doorbell: it carries a run's id and nothing else."""
 
+from uuid import UUID
+
 from celery import Celery
 
 from mmix.settings import Settings
@@ -11,6 +13,11 @@ CONDUCT = "mmix.conduct"
 def queue_name(device: str, *, devices: int) -> str:
     """The Celery queue of the runs that ask for this kind of device and this many of them."""
     return f"runs.{device}.{devices}"
+
+
+def own_queue(worker_id: UUID) -> str:
+    """The Celery queue of one worker, for runs whose data lie there and not everywhere."""
+    return f"at.{worker_id.hex}"
 
 
 def application(settings: Settings, *, socket_timeout_seconds: float = 10) -> Celery:

@@ -1,9 +1,11 @@
 """The REST API from Python."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -12,6 +14,7 @@ from mmix.spec.experiment import ExperimentSpec, canonical
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
 _POLL_SECONDS = 0.3
+_LINES = 1000
 
 Json = dict[str, Any]
 
@@ -89,6 +92,58 @@ class Client:
         """The tries at a run. Raises: ServiceError"""
         return self._call("GET", f"/v1/runs/{run_id}/attempts")
 
+    def curves(self, run_id: str) -> Json:
+        """The learning curves of a run so far. Raises: ServiceError"""
+        return self._call("GET", f"/v1/runs/{run_id}/curves")
+
+    def log(self, run_id: str, *, attempt: int | None = None, after: str = "0:0") -> Iterator[Json]:
+        """The lines that a run's trainers have printed so far, or the trainer of one attempt, after the one at `after`.
+
+        Raises: ServiceError
+        """
+        place: str | None = after
+        while place is not None:
+            asked = {"after": place, "limit": _LINES} | ({} if attempt is None else {"attempt": attempt})
+            page = self._call("GET", f"/v1/runs/{run_id}/log", params=asked)
+            yield from page["items"]
+            place = page["next"]
+
+    def follow(self, run_id: str, *, attempt: int | None = None) -> Iterator[Json]:
+        """The lines of a run's log as they come, until it has ended.
+
+        Raises: ServiceError
+        """
+        after, ended = "0:0", False
+        while not ended:
+            ended = self.run(run_id)["state"] in TERMINAL  # asked first: what was printed before its end is read below
+            for line in self.log(run_id, attempt=attempt, after=after):
+                after = f"{line['attempt']}:{line['n']}"
+                yield line
+            time.sleep(0 if ended else _POLL_SECONDS)
+
+    def artifacts(self, run_id: str) -> Json:
+        """The files that a run has left. Raises: ServiceError"""
+        return self._call("GET", f"/v1/runs/{run_id}/artifacts")
+
+    def fetch_artifact(self, run_id: str, name: str, *, to: Path) -> None:
+        """Writes one of these files to a path, whole or not at all.
+
+        Raises: ServiceError; OSError where the path can't be written.
+        """
+        part = to.with_name(f".{to.name}.part")
+        try:
+            with self._http.stream("GET", f"/v1/runs/{run_id}/artifacts/{quote(name, safe='')}") as response:
+                if not response.is_success:
+                    response.read()
+                    raise self._refused(response)
+                with part.open("wb") as file:
+                    file.writelines(response.iter_bytes())
+            part.replace(to)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from None
+        finally:
+            part.unlink(missing_ok=True)
+
     def retry_run(self, run_id: str) -> Json:
         """A new run in the place of one that failed or was cancelled. Raises: ServiceError"""
         return self._call("POST", f"/v1/runs/{run_id}/retry")
@@ -128,13 +183,17 @@ class Client:
         try:
             response = self._http.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            raise ServiceError(
-                f"{self._url} can't be reached ({error}): start it with `mmix up`, or set MMIX_URL"
-            ) from None
+            raise self._unreachable(error) from None
         if response.is_success:
             found: Json = response.json()
             return found
-        raise ServiceError(f"{self._url} refused with {response.status_code}: {_detail(response)}")
+        raise self._refused(response)
+
+    def _unreachable(self, error: httpx.HTTPError) -> ServiceError:
+        return ServiceError(f"{self._url} can't be reached ({error}): start it with `mmix up`, or set MMIX_URL")
+
+    def _refused(self, response: httpx.Response) -> ServiceError:
+        return ServiceError(f"{self._url} refused with {response.status_code}: {_detail(response)}")
 
 
 def _detail(response: httpx.Response) -> str:

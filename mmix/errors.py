@@ -7,6 +7,7 @@ MmixError
 │   └── DataBroken       something lies there, but it can't be read
 ├── Diverged             the loss is no longer a number (failure class diverged)
 ├── CheckpointBroken     a checkpoint doesn't verify; the one before it may
+├── StorageError         where artifacts lie nothing can be read or written (failure class storage)
 ├── StoreError
 │   ├── NotFound         no such row
 │   ├── Conflict         the request contradicts what is stored
@@ -52,6 +53,12 @@ class Diverged(MmixError):
 
 class CheckpointBroken(MmixError):
     """A checkpoint is missing a part or doesn't match its checksum."""
+
+
+class StorageError(MmixError):
+    """Where checkpoints and artifacts lie something can't be read or written: no answer, no right, no space."""
+
+    failure_class = "storage"
 
 
 class StoreError(MmixError):

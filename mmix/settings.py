@@ -18,7 +18,8 @@ class Settings(BaseSettings):
     database_url: str | None = None
     redis_url: str | None = None
     data: Path | None = None
-    artifacts: Path | None = None
+    artifacts: str | None = None
+    scratch: Path | None = None
     url: str = "http://127.0.0.1:8000"
     api_key: str | None = None
 
@@ -39,9 +40,15 @@ class Settings(BaseSettings):
         return self.data or self.home / "data"
 
     @property
-    def artifacts_folder(self) -> Path:
-        """Where checkpoints lie, shared by all workers."""
-        return self.artifacts or self.home / "artifacts"
+    def artifacts_place(self) -> str:
+        """Where checkpoints and artifacts lie, shared by all workers: an absolute folder, or a URL for fsspec."""
+        place = self.artifacts or str(self.home / "artifacts")
+        return place.rstrip("/") if "://" in place else str(Path(place).resolve())
+
+    @property
+    def scratch_folder(self) -> Path:
+        """Where this machine's attempts keep what nobody else needs."""
+        return self.scratch or self.home / "scratch"
 
     @property
     def cores(self) -> int:

@@ -3,26 +3,49 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from mmix import embedded
 from mmix.settings import Settings
 from mmix.spec.experiment import ExperimentSpec
-from mmix.store import schema, workers
+from mmix.store import experiments, leases, schema, workers
 from mmix.store import sessions as store
 from mmix.store.devices import Listed
+from mmix.store.experiments import Wish
+from mmix.store.leases import Lease
 from mmix.store.sessions import Sessions
 
 for _name in [name for name in os.environ if name.startswith("MMIX_") and not name.startswith("MMIX_TEST_")]:
     del os.environ[_name]  # a developer's own service is none of the tests' business
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Threads that wait by spinning take the cores from the other process: a third more time of the processor.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+_HOUSEHOLDS = {"chaos", "fleet"}
+
+
+class _ByFile(LoadFileScheduling):
+    """Keeps the tests of a file in one process, and those of households, which tell the time, one after the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return file if _HOUSEHOLDS.isdisjoint(file.split("/")) else "households"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByFile:
+    """How tests are shared out where there are several processes."""
+    return _ByFile(config, log)
 
 
 @contextmanager
@@ -110,12 +133,33 @@ def at(servers: Settings, database: str) -> Settings:
     return servers.model_copy(update={"database_url": url.render_as_string(hide_password=False)})
 
 
-def new_worker(session: Session, *, devices: int = 1, kinds: tuple[str, ...] = ("any", "cpu")) -> UUID:
-    """A live worker with so many CPU slots, whose runs may ask for these kinds."""
+def new_worker(
+    session: Session,
+    *,
+    devices: int = 1,
+    kinds: tuple[str, ...] = ("any", "cpu"),
+    data: Mapping[str, str | None] = MappingProxyType({}),
+) -> UUID:
+    """A live worker with so many CPU slots and these data sets, whose runs may ask for these kinds."""
     worker_id = uuid4()
     inventory = [Listed(f"cpu-{number}", "cpu") for number in range(devices)]
-    workers.beat(session, worker_id=worker_id, host="here", pid=1, queues=kinds, inventory=inventory)
+    workers.beat(session, worker_id=worker_id, host="here", pid=1, queues=kinds, inventory=inventory, data=data)
     return worker_id
+
+
+def new_lease(session: Session) -> Lease:
+    """The lease of a new worker on a new run."""
+    made = experiments.create(session, owner="local", spec=make_spec(), wish=Wish(seeds=(0,)))
+    lease = leases.claim(
+        session,
+        run_id=experiments.get(session, owner="local", experiment_id=made).runs[0].id,
+        worker_id=new_worker(session),
+        host="here",
+        queues=("any",),
+        lease_seconds=60,
+    )
+    assert lease is not None
+    return lease
 
 
 def make_spec(**changes: object) -> ExperimentSpec:

@@ -85,7 +85,6 @@ class Dispatcher:
         """One look: reap, promote, then ring."""
         with self._sessions.begin() as session:
             reaped = endings.reap(session, grace_seconds=self._settings.grace_seconds)
-        with self._sessions.begin() as session:
             waits.promote(session)
         if reaped:
             _log.warning("leases lapsed", runs=reaped)
@@ -108,8 +107,7 @@ class Dispatcher:
 
     def _rang(self, hint: Hint) -> bool:
         try:
-            queue = broker.queue_name(hint.device, devices=hint.devices)
-            self._app.send_task(broker.CONDUCT, (str(hint.run_id),), queue=queue, retry=False)
+            self._app.send_task(broker.CONDUCT, (str(hint.run_id),), queue=_queue_of(hint), retry=False)
         except (BrokerOutage, RedisError, OSError) as error:
             if not self._broker_down:
                 _log.warning("redis can't be reached; runs wait in the database", reason=str(error))
@@ -117,6 +115,12 @@ class Dispatcher:
             return False
         self._broker_down = False
         return True
+
+
+def _queue_of(hint: Hint) -> str:
+    if hint.worker is not None:
+        return broker.own_queue(hint.worker)
+    return broker.queue_name(hint.device, devices=hint.devices)
 
 
 def main() -> None:

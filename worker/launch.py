@@ -6,7 +6,7 @@ end, and tells it to the trainer. Past it both stop: nobody trains a run that ma
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -16,15 +16,17 @@ from sqlalchemy.orm import Session
 from mmix.errors import Fenced
 from mmix.settings import Settings
 from mmix.store import endings, leases
-from mmix.store.leases import Lease, Point, StopReason
+from mmix.store.leases import Lease, StopReason
 from mmix.store.sessions import Sessions, is_outage
-from worker import wire
+from worker import storage, wire
+from worker.journal import Journal
 from worker.news import News
 from worker.place import Workplace
-from worker.trainer import Trainer
+from worker.trainer import LOG, Trainer
 
 _TICK_SECONDS = 0.25
 _FLUSH_SECONDS = 1.0
+_STORE_SECONDS = 0.25  # of each second at most: the lease is renewed between
 _RETRY_SECONDS = 0.5
 _MARGIN = 1 / 6  # of the lease: 10 s of 60 s between the trainer's end and the lapse
 _STOP_SECONDS = 30.0  # from the polite request to SIGKILL
@@ -68,8 +70,7 @@ class Supervision:
         self._flush_at = claimed_at
         self._wish: StopReason | None = None
         self._stop_asked_at: float | None = None
-        self._points: list[Point] = []
-        self._started: wire.Started | None = None
+        self._journal = Journal(lease, log=self._folder(lease.attempt) / LOG)
         self._end: wire.Finished | wire.Failed | wire.Stopped | None = None
 
     def conduct(self, *, environment: dict[str, str]) -> None:
@@ -85,6 +86,8 @@ class Supervision:
                 self._attend(trainer)
                 trainer.kill()
                 self._settle(trainer)
+            storage.unstage(folder)
+            storage.tidy(self._sessions, self._lease.run_id, artifacts=self._workplace.artifacts)
         except Fenced as fenced:
             _log.warning("fenced", reason=str(fenced))
 
@@ -108,10 +111,8 @@ class Supervision:
             return
         for event in trainer.events():
             match event:
-                case wire.Started():
-                    self._started = event
-                case wire.Trained():
-                    self._points += [Point(name, event.epoch, value) for name, value in event.metrics.items()]
+                case wire.Started() | wire.Trained() | wire.Saved():
+                    self._journal.add(event)
                 case wire.Finished() | wire.Failed() | wire.Stopped():
                     self._end = event
 
@@ -123,14 +124,18 @@ class Supervision:
             device=self._workplace.device(lease.device),
             threads=self._workplace.threads,
             data=str(self._workplace.data),
-            checkpoints=str(self._folder(lease.attempt) / "checkpoints"),
-            artifacts=str(self._folder(lease.attempt) / "artifacts"),
-            resume=[str(self._folder(n) / "checkpoints") for n in range(lease.attempt - 1, 0, -1)],
+            checkpoints=f"{self._shared(lease.attempt)}/checkpoints",
+            artifacts=f"{self._shared(lease.attempt)}/artifacts",
+            scratch=str(self._folder(lease.attempt)),
+            resume={each.place: each.sha256 for each in lease.resume},
             deadline=self._deadline,
         )
 
     def _folder(self, attempt: int) -> Path:
-        return self._workplace.artifacts / "runs" / str(self._lease.run_id) / str(attempt)
+        return self._workplace.scratch / "runs" / str(self._lease.run_id) / str(attempt)
+
+    def _shared(self, attempt: int) -> str:
+        return f"{self._workplace.artifacts}/runs/{self._lease.run_id}/{attempt}"
 
     def _renew(self, trainer: Trainer) -> None:
         asked_at = time.monotonic()
@@ -150,20 +155,14 @@ class Supervision:
             trainer.tell(wire.Stop())
 
     def _flush(self) -> bool:
-        """Stores what was reported since; says whether nothing is left to store."""
+        """Stores what was reported and printed since; says whether nothing is left to store."""
         self._flush_at = time.monotonic() + _FLUSH_SECONDS
-        if self._started is None and not self._points:
-            return True
         try:
-            with self._sessions.begin() as session:
-                if self._started is not None:
-                    leases.record_start(session, self._lease, **asdict(self._started))
-                leases.record_points(session, self._lease, self._points)
+            self._journal.flush(self._sessions, seconds=_STORE_SECONDS)
         except DBAPIError as error:
             self._bear(error)
             return False
-        self._started, self._points = None, []
-        return True
+        return self._journal.empty
 
     def _bear(self, error: DBAPIError) -> None:
         """Goes on through an outage of the database; anything else is a mistake of ours."""
@@ -188,6 +187,7 @@ class Supervision:
         """Writes the attempt's end, through outages of the database: fencing makes a late try harmless."""
         give_up_at = time.monotonic() + self._terms.lease_seconds + self._terms.grace_seconds
         settle = self._verdict(trainer)
+        self._journal.close()
         while time.monotonic() < give_up_at:
             try:
                 if self._flush():

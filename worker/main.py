@@ -15,9 +15,10 @@ from mmix import broker, logs, settings
 from mmix.errors import MmixError
 from mmix.parentage import bound_command
 from mmix.store import sessions, workers
-from worker import birth
+from worker import birth, shelves, storage
 from worker.birth import NURSERY
 from worker.place import Workplace, workplace
+from worker.sweep import swept
 from worker.tasks import WORKER_ID
 
 _log = structlog.get_logger("worker")
@@ -44,22 +45,26 @@ def _work(found: settings.Settings) -> None:
     nursery = Nursery() if found.nursery else None
     if nursery is not None:
         os.environ[NURSERY] = nursery.path
-    heart = Heart(sessions.sessions(sessions.engine(found, pool_size=1, actor="worker")), place, nursery)
+    door = sessions.sessions(sessions.engine(found, pool_size=1, actor="worker"))
+    heart = Heart(door, place, nursery)
     heart.start()
+    # In a thread: a storage that doesn't answer needn't keep a worker from its work.
+    threading.Thread(target=storage.tidy_all, args=(door,), kwargs={"artifacts": place.artifacts}, daemon=True).start()
     signals.worker_shutting_down.connect(heart.give_back, weak=False)
     try:
-        app.worker_main(
-            [
-                "worker",
-                "--loglevel=WARNING",
-                f"--concurrency={len(place.devices)}",
-                f"--queues={','.join(place.queues)}",
-                f"--hostname={worker_id.hex[:8]}@{place.host}",
-                "--without-gossip",
-                "--without-mingle",
-                "--without-heartbeat",
-            ]
-        )
+        with swept(door, place.scratch, every_seconds=found.lease_seconds):
+            app.worker_main(
+                [
+                    "worker",
+                    "--loglevel=WARNING",
+                    f"--concurrency={len(place.devices)}",
+                    f"--queues={','.join([*place.queues, broker.own_queue(worker_id)])}",
+                    f"--hostname={worker_id.hex[:8]}@{place.host}",
+                    "--without-gossip",
+                    "--without-mingle",
+                    "--without-heartbeat",
+                ]
+            )
     finally:
         heart.stop()
 
@@ -128,6 +133,7 @@ class Heart:
         while not self._stopped.is_set():
             if self._nursery is not None:
                 self._nursery.tend()
+            data = shelves.look(place.data)  # again each time: data may be prepared while the worker works
             try:
                 with self._sessions.begin() as session:
                     workers.beat(
@@ -137,6 +143,7 @@ class Heart:
                         pid=os.getpid(),
                         queues=place.kinds,
                         inventory=place.devices,
+                        data=data,
                     )
             except DBAPIError as error:
                 _log.warning("the database can't be reached", reason=str(error.orig).splitlines()[0])

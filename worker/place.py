@@ -16,7 +16,10 @@ MOST_DEVICES = 64  # what a spec may ask for
 
 @dataclass(frozen=True)
 class Workplace:
-    """One worker's machine, as its supervisors see it; `threads` are those of one device."""
+    """One worker's machine, as its supervisors see it; `threads` are those of one device.
+
+    scratch: a folder of this machine. artifacts: a folder or a URL that all workers share.
+    """
 
     worker_id: UUID
     host: str
@@ -24,7 +27,8 @@ class Workplace:
     fake: bool
     threads: int
     data: Path
-    artifacts: Path
+    scratch: Path
+    artifacts: str
 
     @property
     def gpus(self) -> bool:
@@ -63,5 +67,6 @@ def workplace(settings: Settings, *, worker_id: UUID) -> Workplace:
         fake=settings.fake_gpus is not None,
         threads=settings.threads or max(1, settings.cores // len(devices)),
         data=settings.data_folder.resolve(),
-        artifacts=settings.artifacts_folder.resolve(),
+        scratch=settings.scratch_folder.resolve(),
+        artifacts=settings.artifacts_place,
     )

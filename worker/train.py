@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from mmix import run as laboratory
-from mmix.errors import MmixError
+from mmix.errors import MmixError, StorageError
 from mmix.spec.experiment import ExperimentSpec
-from worker import ranks, wire
+from worker import narration, ranks, wire
+from worker.delivery import STAGED, Delivery
 from worker.ranks import Place, Presence
 
 _TICK_SECONDS = 0.25
+_MEMORY_WORDS = ("out of memory", "can't allocate memory")  # of a GPU's allocator, and of the processor's
 
 
 class Supervisor:
@@ -54,6 +56,12 @@ class Supervisor:
         except OSError:
             os._exit(wire.WATCHDOG_EXIT)
 
+    def say(self, line: str) -> None:
+        """Prints a line to the log, where it can be read at once."""
+        with contextlib.suppress(OSError):  # a disk that is full for a line of the log needn't end a training
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+
     def _watch(self) -> None:
         while not self._lines.ended and time.monotonic() < self._deadline:
             # select, as a timeout on the socket itself would also cut `sendall` short
@@ -77,16 +85,23 @@ class Follower:
     def tell(self, _: wire.Event) -> None:
         """Says nothing."""
 
+    def say(self, _: str) -> None:
+        """Prints nothing."""
+
 
 def train(supervisor: Supervisor | Follower, order: wire.Begin) -> None:
     """Runs the attempt and tells the supervisor of each report; ends early where it is asked to."""
+    staging = Path(order.scratch) / STAGED
+    checkpoints = Delivery.to(order.checkpoints, staging=staging / "checkpoints")
+    artifacts = Delivery.to(order.artifacts, staging=staging / "artifacts")
     places = laboratory.Places(
         data=Path(order.data),
-        checkpoints=Path(order.checkpoints),
-        artifacts=Path(order.artifacts),
-        resume=tuple(Path(folder) for folder in order.resume),
+        checkpoints=checkpoints.folder,
+        artifacts=artifacts.folder,
+        resume=tuple(laboratory.Vouched(place, sha256) for place, sha256 in order.resume.items()),
     )
     spec = ExperimentSpec.model_validate(order.spec)
+    began_at = looked_at = time.monotonic()
     epoch = 0
     with contextlib.closing(
         laboratory.run(spec, order.seed, places=places, device=order.device, threads=order.threads)
@@ -94,23 +109,59 @@ def train(supervisor: Supervisor | Follower, order: wire.Begin) -> None:
         for report in reports:
             match report:
                 case laboratory.Started():
+                    looked_at = time.monotonic()
+                    for line in narration.started(report, device=order.device, threads=order.threads):
+                        supervisor.say(line)
                     supervisor.tell(wire.Started(pid=os.getpid(), first_epoch=report.resumed_epoch + 1))
                 case laboratory.Trained():
                     epoch = report.epoch
-                    supervisor.tell(wire.Trained(epoch=epoch, metrics=report.metrics))
+                    took, looked_at = time.monotonic() - looked_at, time.monotonic()
+                    told = _trained(report, seconds_left=took * (spec.training.epochs - epoch))
+                    supervisor.say(narration.trained(told, epochs=spec.training.epochs))
+                    supervisor.tell(told)
+                    continue  # nobody stops it between an epoch and its checkpoint
+                case laboratory.Saved():
+                    _deliver(supervisor, report, checkpoints)
+                case laboratory.Unsaved():
+                    supervisor.say(narration.unsaved(report.epoch, report.reason))
                 case laboratory.Finished():
+                    artifacts.bring(*report.artifacts)
+                    supervisor.say(narration.finished(report, seconds=time.monotonic() - began_at))
                     supervisor.tell(wire.Finished(results=report.results, provenance=report.provenance))
                     return
             if supervisor.stop_asked:
+                supervisor.say(f"stopped as asked, after epoch {epoch}")
                 supervisor.tell(wire.Stopped(epoch=epoch))
                 return
+
+
+def _deliver(supervisor: Supervisor | Follower, report: laboratory.Saved, checkpoints: Delivery) -> None:
+    """Brings a checkpoint to where it belongs and tells of it; one that can't be brought costs time at most."""
+    size_bytes = report.path.stat().st_size
+    try:
+        checkpoints.bring(report.path.name, report.path.with_suffix(".json").name)  # what vouches comes last
+    except StorageError as error:
+        supervisor.say(narration.unsaved(report.epoch, str(error)))
+        return
+    place = f"{checkpoints.place}/{report.path.name}"
+    supervisor.tell(wire.Saved(epoch=report.epoch, place=place, sha256=report.sha256, size_bytes=size_bytes))
+
+
+def _trained(report: laboratory.Trained, *, seconds_left: float) -> wire.Trained:
+    return wire.Trained(
+        epoch=report.epoch,
+        metrics=report.metrics,
+        step=report.step,
+        images_per_second=report.images_per_second,
+        seconds_left=seconds_left,
+    )
 
 
 def _failure(error: Exception) -> wire.Failed:
     told = "".join(traceback.format_exception(error))
     if isinstance(error, MmixError):
         return wire.Failed(failure_class=error.failure_class, message=str(error), error=told)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    if isinstance(error, MemoryError) or any(word in str(error).lower() for word in _MEMORY_WORDS):
         advice = "The device ran out of memory: use a smaller batch_size or a smaller model"
         return wire.Failed(failure_class="out_of_memory", message=advice, error=told)
     return wire.Failed(failure_class="unforeseen", message=f"{type(error).__name__}: {error}", error=told)

@@ -21,10 +21,13 @@ from typing import Self
 import structlog
 
 from mmix.parentage import OWN_PID, bound_command
-from worker import ranks, wire
+from worker import processes, ranks, wire
 from worker.birth import NURSERY, Forked, Order
 
 _log = structlog.get_logger("worker")
+
+LOG = "trainer.log"
+"""What a trainer prints to, in its attempt's folder."""
 
 _LAST_WORDS = 2000  # characters of a dead trainer's output that are kept
 _PARTING_SECONDS = 10.0  # from the end of the socket to the end of the process
@@ -36,7 +39,7 @@ class Trainer:
 
     def __init__(self, *, folder: Path, devices: int, threads: int, environment: dict[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._log = folder / "trainer.log"
+        self._log = folder / LOG
         # Not in the attempt's folder: a socket's path may have 107 bytes at most.
         self._private = tempfile.TemporaryDirectory(prefix="mmix-")
         self._folder = Path(self._private.name)
@@ -51,7 +54,8 @@ class Trainer:
         added = {**environment, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
         forked = _forked(Order(path, str(self._log), added)) if devices == 1 else None
         self._process: Forked | subprocess.Popen[bytes] = forked or self._cold(_command(path, devices=devices), added)
-        (folder / "pid").write_text(f"{self._process.pid} {time.time():.3f}\n")
+        self._note = folder / "pid"
+        self._note.write_text(str(processes.find(self._process.pid) or self._process.pid))
 
     def _cold(self, command: list[str], added: dict[str, str]) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
@@ -70,6 +74,7 @@ class Trainer:
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         self.kill()
         self._process.wait()
+        self._note.unlink(missing_ok=True)
         self._listener.close()
         if self._connection is not None:
             self._connection.close()

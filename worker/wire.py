@@ -15,7 +15,11 @@ WATCHDOG_EXIT = 75  # EX_TEMPFAIL: the supervisor is gone, or the lease may have
 
 @dataclass(frozen=True)
 class Begin:
-    """Everything a trainer needs to know; `deadline` is on the machine's monotonic clock, in seconds."""
+    """Everything a trainer needs to know; `deadline` is on the machine's monotonic clock, in seconds.
+
+    checkpoints, artifacts: where they are to lie, folders or URLs that all workers share. scratch: a folder of this
+    machine. resume: where registered checkpoints lie, the newest first, with the SHA-256 of their tensors.
+    """
 
     spec: dict[str, Any]
     seed: int
@@ -24,7 +28,8 @@ class Begin:
     data: str
     checkpoints: str
     artifacts: str
-    resume: list[str]
+    scratch: str
+    resume: dict[str, str]
     deadline: float
 
 
@@ -52,10 +57,23 @@ class Started:
 
 @dataclass(frozen=True)
 class Trained:
-    """One more epoch is done."""
+    """One more epoch is done, and so many steps of the optimiser in all; `seconds_left` is a guess."""
 
     epoch: int
     metrics: dict[str, float]
+    step: int
+    images_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The checkpoint after so many epochs lies whole where all workers can read it; `sha256` is of its tensors."""
+
+    epoch: int
+    place: str
+    sha256: str
+    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -83,10 +101,10 @@ class Stopped:
 
 
 Downward = Begin | Deadline | Stop
-Event = Started | Trained | Finished | Failed | Stopped
+Event = Started | Trained | Saved | Finished | Failed | Stopped
 
 _KINDS: dict[str, type[Downward | Event]] = {
-    kind.__name__: kind for kind in (Begin, Deadline, Stop, Started, Trained, Finished, Failed, Stopped)
+    kind.__name__: kind for kind in (Begin, Deadline, Stop, Started, Trained, Saved, Finished, Failed, Stopped)
 }
 
 

@@ -1,14 +1,18 @@
-"""Runs: get, curves, attempts, cancel, retry."""
+"""Runs: get, curves, attempts, log, cancel, retry."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from api.dependencies import Owner, SessionsOf
-from api.schemas import Attempts, Curves, Run
+from api.schemas import Attempts, Curves, Log, Run
 from mmix.store import retries, runs
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
+
+Number = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
+LinePlace = Annotated[str, Query(pattern="^[0-9]{1,9}:[0-9]{1,9}$", description="ATTEMPT:N of a line")]
 
 
 @router.get("/{run_id}")
@@ -30,6 +34,29 @@ def get_attempts(run_id: UUID, sessions: SessionsOf, owner: Owner) -> Attempts:
     """Every try at a run, the first one first: where, on which devices, how far it came and how it ended."""
     with sessions.begin() as session:
         return Attempts.of(runs.attempts_at(session, owner=owner, run_id=run_id))
+
+
+@router.get("/{run_id}/log")
+def get_log(
+    run_id: UUID,
+    sessions: SessionsOf,
+    owner: Owner,
+    attempt: Number = None,
+    after: LinePlace = "0:0",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> Log:
+    """What the trainers of a run printed, attempt after attempt, after the line `after`; also while it is worked on."""
+    known, _, n = after.partition(":")
+    with sessions.begin() as session:
+        views = runs.log(
+            session,
+            owner=owner,
+            run_id=run_id,
+            attempt=attempt,
+            after=(int(known), int(n)),
+            limit=limit + 1,
+        )
+    return Log.of(views, limit=limit)
 
 
 @router.post("/{run_id}/cancel")

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from mmix.cli import admin, data, doctor, experiments, fleet, model, service, train
+from mmix.cli import admin, backup, data, doctor, experiments, fleet, log, model, prune, service, train
 from mmix.errors import MmixError, SpecError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command()(train.train)
 app.command()(experiments.submit)
 app.command(name="list")(experiments.list_)
 app.command()(experiments.show)
+app.command()(log.log)
 app.command()(experiments.leaderboard)
 app.command()(experiments.cancel)
 app.command()(experiments.retry)
@@ -32,6 +33,9 @@ app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")
 app.command()(admin.migrate)
 app.command()(admin.schema)
+app.command()(backup.backup)
+app.command()(backup.restore)
+app.command()(prune.prune)
 
 
 def main() -> None:

@@ -13,6 +13,9 @@ def migrate(
     write: Annotated[
         str | None, typer.Option(metavar="WHAT", help="Also write a new migration for tables that changed in code.")
     ] = None,
+    back: Annotated[
+        bool, typer.Option("--back", help="Instead take the newest migration back, before an older mmix is installed.")
+    ] = False,
 ) -> None:
     """Brings the database to the newest migration (the embedded one where MMIX_DATABASE_URL is not set)."""
     from mmix import embedded, settings
@@ -23,7 +26,8 @@ def migrate(
     with embedded.database(found) as served:
         engine = sessions.engine(served)
         with sessions.reachable(engine):
-            typer.echo(f"The database stands at migration {schema.migrate(engine)}")
+            stands_at = schema.step_back(engine) if back else schema.migrate(engine)
+            typer.echo(f"The database stands at migration {stands_at}")
         if write is not None:
             typer.echo(f"Written, now read it: {schema.write(engine, write)}")
         differences = schema.differences(engine) if check else []

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from mmix.settings import Settings
 
 _LITTLE_DISK = 2 * 2**30  # bytes: a few checkpoints of a large network
@@ -48,8 +50,27 @@ def _python(_: "Settings") -> Iterator[Finding]:
 
 
 def _folders(settings: "Settings") -> Iterator[Finding]:
-    for subject, folder in (("artifacts", settings.artifacts_folder), ("data", settings.data_folder)):
+    from mmix import files
+
+    folders = {"data": settings.data_folder, "scratch": settings.scratch_folder}
+    if files.is_url(settings.artifacts_place):
+        yield _url(settings.artifacts_place)
+    else:
+        folders = {"artifacts": Path(settings.artifacts_place), **folders}
+    for subject, folder in folders.items():
         yield _folder(subject, folder)
+
+
+def _url(place: str) -> Finding:
+    from mmix import files
+    from mmix.errors import StorageError
+
+    try:
+        files.write(f"{place}/.doctor", b"")
+        files.delete(f"{place}/.doctor")
+    except StorageError as error:
+        return Finding("artifacts", str(error), "correct MMIX_ARTIFACTS, or what gives access to it")
+    return Finding("artifacts", place)
 
 
 def _folder(subject: str, folder: Path) -> Finding:
@@ -81,6 +102,18 @@ def _database(settings: "Settings") -> Iterator[Finding]:
         return
     behind = stands_at != schema.head()
     yield Finding("database", f"at migration {stands_at}", f"run `mmix migrate`: {schema.head()}" if behind else "")
+    if not behind:
+        with sessions.sessions(engine).begin() as session:
+            yield _workers(session)
+
+
+def _workers(session: "Session") -> Finding:
+    from mmix.cli.clashes import ADVICE, clashes
+    from mmix.store import line, workers
+
+    alive = line.workers(session, alive_seconds=workers.ALIVE_SECONDS)
+    different = clashes((f"{worker.host} ({worker.id})", worker.data) for worker in alive)
+    return Finding("workers", "; ".join([f"{len(alive)} alive", *different]), ADVICE if different else "")
 
 
 def _redis(settings: "Settings") -> Iterator[Finding]:

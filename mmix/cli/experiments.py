@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from mmix.client import Client
+    from mmix.spec.experiment import ExperimentSpec
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
@@ -58,6 +59,8 @@ def submit(
     from mmix.spec import document
 
     asked, chosen = document.load(spec), parse_seeds(seeds)
+    if local:
+        _look_for_data(asked)
     with _local_client() if local else service_client() as client:
         made = client.submit(
             asked,
@@ -72,6 +75,22 @@ def submit(
         typer.echo(made["id"])
         if wait or local:
             _watch(client, [made])
+
+
+def _look_for_data(spec: "ExperimentSpec") -> None:
+    """Raises: DataMissing where this machine, the only worker, lacks data: its runs would wait for ever."""
+    from mmix import settings
+    from mmix.errors import DataMissing
+    from mmix.spec.data import preparation
+    from mmix.spec.experiment import needed_data
+    from worker import shelves
+
+    folder = settings.load().data_folder
+    found = shelves.look(folder)
+    missing = [name for name in needed_data(spec) if name not in found]
+    if missing:
+        commands = " and ".join(f"`{preparation(name)}`" for name in missing)
+        raise DataMissing(f"{' and '.join(missing)} can't be found under {folder}: run {commands}")
 
 
 def _watch(client: "Client", experiments: list[dict[str, Any]]) -> None:

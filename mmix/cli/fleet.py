@@ -12,6 +12,7 @@ def queue(limit: Annotated[int, typer.Option(min=1, max=1000)] = 20, as_json: As
     """Shows the live workers, what waits for them, and why."""
     from rich.console import Console
 
+    from mmix.cli.clashes import ADVICE, clashes
     from mmix.cli.tables import queue_table, workers_table
 
     with service_client() as client:
@@ -20,6 +21,8 @@ def queue(limit: Annotated[int, typer.Option(min=1, max=1000)] = 20, as_json: As
         typer.echo(json.dumps({"workers": workers["items"], "queue": waiting["items"], "more": waiting["more"]}))
         return
     Console().print(workers_table(workers["items"]), queue_table(waiting["items"]))
+    for clash in clashes((f"{worker['host']} ({worker['id']})", worker["data"]) for worker in workers["items"]):
+        typer.echo(f"{clash}: {ADVICE}", err=True)
     if waiting["more"]:
         typer.echo(f"More than {limit} runs wait: raise --limit", err=True)
 

@@ -36,8 +36,8 @@ def household(settings: Settings, *, port: int) -> Iterator[str]:
 
 
 @contextmanager
-def opened(settings: Settings, *, port: int) -> Iterator["Household"]:
-    """Like `household`, but yields the children too.
+def opened(settings: Settings, *, port: int, dispatchers: int = 1, workers: int = 1) -> Iterator["Household"]:
+    """Like `household`, but yields the children too; of dispatchers beside the first each stands by.
 
     Raises: SetupError
     """
@@ -48,7 +48,7 @@ def opened(settings: Settings, *, port: int) -> Iterator["Household"]:
         with sessions.reachable(engine):
             schema.migrate(engine)
         engine.dispose()
-        house = Household(served, port=port)
+        house = Household(served, port=port, dispatchers=dispatchers, workers=workers)
         stack.callback(house.stop)
         house.start()
         yield house
@@ -104,24 +104,28 @@ class _Child:
 
 
 class Household:
-    """The children, started and ended together; one that dies is started again."""
+    """The children, started and ended together; one that dies is started again.
 
-    def __init__(self, settings: Settings, *, port: int) -> None:
+    They are `api`, `dispatcher`, `worker`, and `dispatcher-2`, `worker-2` and so on where there are several.
+    """
+
+    def __init__(self, settings: Settings, *, port: int, dispatchers: int = 1, workers: int = 1) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.logs = settings.home / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, **_environment(settings)}
+        environment = {**os.environ, **environment_of(settings)}
         uvicorn = ["-m", "uvicorn", "--factory", "api.main:build", "--host", "127.0.0.1", "--port", str(port)]
         commands = {
             "api": [*uvicorn, "--no-access-log", "--log-level", "warning"],
-            "dispatcher": ["-m", "worker.dispatcher"],
-            "worker": ["-m", "worker.main"],
+            **{name: ["-m", "worker.dispatcher"] for name in _names("dispatcher", dispatchers)},
+            **{name: ["-m", "worker.main"] for name in _names("worker", workers)},
         }
         self._children = [
             _Child(name, [sys.executable, *command], self.logs / f"{name}.log", environment)
             for name, command in commands.items()
         ]
-        self._children[-1].farewell = signal.SIGQUIT  # don't wait for trainings: they resume from a checkpoint
+        for child in self._children[1 + dispatchers :]:
+            child.farewell = signal.SIGQUIT  # don't wait for trainings: they resume from a checkpoint
 
     def start(self) -> None:
         """Starts all children and waits until the API is ready.
@@ -168,6 +172,11 @@ class Household:
             child.bury(deadline)
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def _names(kind: str, count: int) -> list[str]:
+    return [kind if number == 1 else f"{kind}-{number}" for number in range(1, count + 1)]
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The variables from which a child process reads these very settings."""
     values = {f"MMIX_{name.upper()}": value for name, value in settings.model_dump().items()}
     return {name: str(value) for name, value in values.items() if value is not None}

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from statistics import mean, stdev
 from typing import Any
 
@@ -103,11 +104,12 @@ def workers_table(workers: Sequence[dict[str, Any]]) -> Table | str:
     if not workers:
         return "No worker is alive: `mmix up` starts one here, `python -m worker.main` elsewhere"
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("worker", "host", "devices", "busy", "serves"):
+    for name in ("worker", "host", "devices", "busy", "serves", "data"):
         table.add_column(name, overflow="fold")
     for worker in workers:
         serves = "nobody any more: it gives its runs back" if worker["draining"] else ", ".join(worker["kinds"])
-        table.add_row(worker["id"], worker["host"], str(len(worker["devices"])), str(worker["busy"]), serves)
+        counts = (str(len(worker["devices"])), str(worker["busy"]))
+        table.add_row(worker["id"], worker["host"], *counts, serves, ", ".join(worker["data"]))
     return table
 
 
@@ -139,9 +141,19 @@ def experiment_table(experiment: dict[str, Any], runs: Sequence[dict[str, Any]])
     return Group(table, *(Text(reason) for reason in reasons))
 
 
-def run_table(run: dict[str, Any]) -> Table:
-    """A run with each metric under each selection of its epochs."""
-    table = Table(title=f"seed {run['seed']}: {run['state']}, epoch {_epochs(run)} {_reason(run)}".rstrip())
+def pace(run: dict[str, Any]) -> str:
+    """How fast a run trains and how long it may still take; nothing where that isn't known."""
+    progress = run["progress"]
+    if progress["seconds_left"] is None:
+        return ""
+    left = timedelta(seconds=round(progress["seconds_left"]))
+    return f"{progress['images_per_second']:,.0f} images/s, {left} left"
+
+
+def run_table(run: dict[str, Any]) -> Group:
+    """Where a run stands, and below it each metric under each selection of its epochs, once there are some."""
+    told = ", ".join(filter(None, [f"epoch {_epochs(run)}", pace(run), _reason(run)]))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     selections = list(run["results"])
     for name in ("metric", *selections):
         table.add_column(name)
@@ -149,7 +161,7 @@ def run_table(run: dict[str, Any]) -> Table:
     for metric in metrics:
         cells = [run["results"][selection].get(metric) for selection in selections]
         table.add_row(heading(metric), *("-" if cell is None else shown(metric, cell, None) for cell in cells))
-    return table
+    return Group(Text(f"seed {run['seed']}: {run['state']}, {told}"), *([table] if metrics else []))
 
 
 def _epochs(run: dict[str, Any]) -> str:

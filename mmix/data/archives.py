@@ -13,6 +13,7 @@ from typing import Any, assert_never
 import numpy as np
 import torch
 
+from mmix.data import layout
 from mmix.data.catalogue import Archive
 from mmix.data.dataset import Split
 from mmix.data.images import Images
@@ -24,16 +25,8 @@ BROKEN = (RuntimeError, OSError, ValueError, TypeError, LookupError, EOFError, A
 
 
 def find(archive: Archive, folder: Path) -> Path | None:
-    """The folder that torchvision would call the root: `folder`, or one above it where `folder` is the archive's own.
-
-    None where the archive isn't there.
-    """
-    place = folder.absolute()
-    for root in (place, *place.parents):
-        first = root / archive.parts[0]
-        if first.exists() and first.is_relative_to(place):
-            return root
-    return None
+    """The folder that torchvision would call the archive's root; None where it isn't there."""
+    return layout.archive_root(archive.parts, folder)
 
 
 def read(archive: Archive, root: Path) -> Images:

@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 
+from mmix.data.layout import ARCHIVES as PARTS
 from mmix.data.pixels import Statistics
 
 Reader = Literal["CIFAR10", "CIFAR100", "SVHN", "MNIST", "FashionMNIST"]
@@ -47,7 +48,7 @@ CIFAR10 = Archive(
     kind="cifar10",
     title="CIFAR-10",
     reader="CIFAR10",
-    parts=("cifar-10-batches-py",),
+    parts=PARTS["cifar10"],
     classes=tuple(_CIFAR10.split()),
     shape=(3, 32, 32),
     train_images=50_000,
@@ -58,7 +59,7 @@ CIFAR100 = Archive(
     kind="cifar100",
     title="CIFAR-100",
     reader="CIFAR100",
-    parts=("cifar-100-python",),
+    parts=PARTS["cifar100"],
     classes=tuple(_CIFAR100.split()),
     shape=(3, 32, 32),
     train_images=50_000,
@@ -69,7 +70,7 @@ SVHN = Archive(
     kind="svhn",
     title="SVHN",
     reader="SVHN",
-    parts=("train_32x32.mat", "test_32x32.mat"),
+    parts=PARTS["svhn"],
     classes=_DIGITS,
     shape=(3, 32, 32),
     train_images=73_257,
@@ -80,7 +81,7 @@ MNIST = Archive(
     kind="mnist",
     title="MNIST",
     reader="MNIST",
-    parts=("MNIST/raw",),
+    parts=PARTS["mnist"],
     classes=_DIGITS,
     shape=(1, 28, 28),
     train_images=60_000,
@@ -90,7 +91,7 @@ FASHION_MNIST = Archive(
     kind="fashion_mnist",
     title="Fashion-MNIST",
     reader="FashionMNIST",
-    parts=("FashionMNIST/raw",),
+    parts=PARTS["fashion_mnist"],
     classes=_DIGITS,  # its files number the classes; their names stand in a text beside them
     shape=(1, 28, 28),
     train_images=60_000,

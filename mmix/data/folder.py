@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmix.data import images, packed
+from mmix.data import images, layout, packed
 from mmix.data.dataset import Dataset, checksum, measure
 from mmix.errors import DataMissing
 from mmix.spec.data import Folder, name_of
@@ -13,7 +13,7 @@ def folder(data: Folder, data_folder: Path) -> Dataset:
 
     Raises: DataMissing where nothing is registered under the name, DataBroken where it can't be used.
     """
-    place = place_of(data.name, data_folder)
+    place = layout.registered(data.name, data_folder)
     if (place / packed.FILE).is_file():
         found, digest = packed.read(place / packed.FILE, remedy=remedy(data.name))
     elif place.is_dir():
@@ -25,11 +25,6 @@ def folder(data: Folder, data_folder: Path) -> Dataset:
             f"run `mmix data prepare folder {data.name} --from DIR`"
         )
     return Dataset(name_of(data), found.train, found.test, found.classes, measure(found.train), digest)
-
-
-def place_of(name: str, data_folder: Path) -> Path:
-    """Where a registered data set lies."""
-    return data_folder / "folder" / name
 
 
 def remedy(name: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmix.data import archives, digits, folder, images, packed, tiny_imagenet
+from mmix.data import archives, digits, images, layout, packed
 from mmix.data.catalogue import ARCHIVES, Archive
 from mmix.errors import DataError
 
@@ -22,15 +22,13 @@ class Listed:
 
 def listing(data_folder: Path) -> list[Listed]:
     """All data sets that are known or registered here. Sizes are read, pixels are not verified."""
-    registered = data_folder / "folder"
-    names = sorted(path.name for path in registered.iterdir() if path.is_dir()) if registered.is_dir() else []
     return [
         Listed("digits", "scikit-learn", digits.TRAIN_IMAGES, digits.TEST_IMAGES, 10, "ready"),
         *[Listed(name, "drawn from data.seed", None, None, None, "ready") for name in ("gaussian_mixture", "spirals")],
         *[_archive(archive, data_folder / archive.kind) for archive in ARCHIVES],
         _tiny_imagenet(data_folder / "tiny_imagenet"),
         _imagenet(data_folder / "imagenet"),
-        *[_found(f"folder:{name}", folder.place_of(name, data_folder)) for name in names],
+        *[_found(f"folder:{name}", layout.registered(name, data_folder)) for name in layout.names(data_folder)],
     ]
 
 
@@ -47,13 +45,13 @@ def _archive(archive: Archive, place: Path) -> Listed:
 def _tiny_imagenet(place: Path) -> Listed:
     if not place.is_dir():
         return _missing("tiny_imagenet", place, "run `mmix data prepare tiny_imagenet --from DIR`")
-    if (place / tiny_imagenet.FOLDER).is_dir() or (place / "wnids.txt").is_file():
+    if (layout.tiny_imagenet_root(place) / "wnids.txt").is_file():
         return Listed("tiny_imagenet", str(place), None, None, None, "ready, not packed")
     return _found("tiny_imagenet", place)
 
 
 def _imagenet(place: Path) -> Listed:
-    if not all((place / split).is_dir() for split in ("train", "val")):
+    if not all((place / split).is_dir() for split in layout.IMAGENET_SPLITS):
         return _missing("imagenet", place, "put its train/ and val/ there, or make it a link to where they lie")
     return Listed("imagenet", str(place), None, None, len(images.folders(place / "train")), "ready, streamed")
 

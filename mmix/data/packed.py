@@ -10,9 +10,10 @@ import safetensors.torch
 from mmix.data import durable
 from mmix.data.dataset import Split, checksum
 from mmix.data.images import Images
+from mmix.data.layout import PACKED
 from mmix.errors import DataBroken
 
-FILE = "images.safetensors"
+FILE = PACKED
 _FORMAT = "mmix-images-1"
 
 

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from pydantic import ValidationError
 
-from mmix.data import archives, folder, images, packed, published, tiny_imagenet
+from mmix.data import archives, images, layout, packed, published, tiny_imagenet
 from mmix.data.catalogue import ARCHIVES, Archive
 from mmix.data.dataset import checksum
 from mmix.data.images import Images
@@ -56,7 +56,7 @@ def _folder(name: str, source: Path, data_folder: Path) -> str:
         raise SpecError(
             f"{name!r} can't name a data set: use lower-case letters, digits, '-' and '_', 64 at most"
         ) from error
-    return _pack(images.read(source), folder.place_of(name, data_folder) / packed.FILE)
+    return _pack(images.read(source), layout.registered(name, data_folder) / packed.FILE)
 
 
 def _archive(archive: Archive, source: Path, data_folder: Path) -> str:

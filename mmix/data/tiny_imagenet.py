@@ -4,12 +4,11 @@ from pathlib import Path
 
 import torch
 
-from mmix.data import images, packed
+from mmix.data import images, layout, packed
 from mmix.data.dataset import Dataset, Split, Statistics, checksum
 from mmix.data.images import Images
 from mmix.errors import DataBroken, DataMissing
 
-FOLDER = "tiny-imagenet-200"
 SIDE = 64
 # Source: the authors' code, supervised/load_data.py
 STATISTICS = Statistics(mean=torch.full((3,), 0.5), std=torch.full((3,), 0.5))
@@ -36,7 +35,7 @@ def read(folder: Path) -> Images:
 
     Raises: DataMissing where a part is missing, DataBroken where it can't be read or contradicts itself.
     """
-    root = folder / FOLDER if (folder / FOLDER).is_dir() else folder
+    root = layout.tiny_imagenet_root(folder)
     classes = tuple(sorted(_lines(root / "wnids.txt")))
     train = _train(root, classes)
     test = _test(root, classes)

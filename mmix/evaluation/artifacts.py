@@ -52,7 +52,7 @@ def write(
 ) -> tuple[Path, ...]:
     """Writes each artifact, whole or not at all; the files' paths.
 
-    Raises: OSError where one can't be written.
+    Raises: StorageError where one can't be written.
     """
 
     def written(artifact: Artifact) -> Path:

@@ -7,3 +7,5 @@ from mmix.run.reports import Report as Report
 from mmix.run.reports import Saved as Saved
 from mmix.run.reports import Started as Started
 from mmix.run.reports import Trained as Trained
+from mmix.run.reports import Unsaved as Unsaved
+from mmix.training.checkpoint import Vouched as Vouched

@@ -21,9 +21,9 @@ from mmix.evaluation.predict import predict
 from mmix.evaluation.selections import select
 from mmix.models.build import build
 from mmix.models.staged import Staged
-from mmix.run import devices
+from mmix.run import devices, keeping
 from mmix.run.provenance import machine
-from mmix.run.reports import Finished, Places, Report, Saved, Started, Trained
+from mmix.run.reports import Finished, Places, Report, Started, reported
 from mmix.spec.data import Points
 from mmix.spec.evaluation import METRICS
 from mmix.spec.experiment import ExperimentSpec, digest
@@ -78,9 +78,9 @@ def run(
         yield Started(len(history), spec.training.epochs, search.skipped)
         for epoch in train(learners, done=len(history)):
             history.append(_measured(epoch, learners, family))
-            yield Trained(epoch.number, history[-1], epoch.seconds, epoch.images / epoch.seconds)
+            yield reported(epoch, history[-1], steps=len(learners.loaders[0].sizes))
             if places.checkpoints is not None:
-                yield _save(places.checkpoints, learners, family, history, identity)
+                yield keeping.save(places, tensors=_state(learners, family), history=history, identity=identity)
         found = _judged(learners, family)
         results = _results(family, history, found)
         written = _written(places.artifacts, family, results)
@@ -131,8 +131,7 @@ def _resume(
     learners: Learners, family: Family, identity: checkpoint.Identity, places: Places
 ) -> tuple[list[dict[str, float]], checkpoint.Search]:
     """Puts learners and family where an earlier attempt stopped; the mean metrics of the epochs that are done."""
-    folders = [*([places.checkpoints] if places.checkpoints else []), *places.resume]
-    search = checkpoint.newest(folders, identity=identity)
+    search = keeping.search(places, identity=identity)
     if search.checkpoint is None:
         return [], search
     load_state(learners, search.checkpoint.tensors)
@@ -166,17 +165,9 @@ def _tested(learners: Learners, family: Family, place: int) -> list[float]:
     return [found[name] for name in METRICS]
 
 
-def _save(
-    folder: Path,
-    learners: Learners,
-    family: Family,
-    history: Sequence[dict[str, float]],
-    identity: checkpoint.Identity,
-) -> Saved:
+def _state(learners: Learners, family: Family) -> dict[str, Tensor]:
     measured = torch.stack(family.measured) if family.measured else torch.empty(0, len(family.seeds), len(METRICS))
-    tensors = state(learners) | {MEASURED: measured}
-    path, sha256 = checkpoint.save(folder, epoch=len(history), tensors=tensors, history=history, identity=identity)
-    return Saved(len(history), path, sha256)
+    return state(learners) | {MEASURED: measured}
 
 
 def _judged(learners: Learners, family: Family) -> list[Assessment]:

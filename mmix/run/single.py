@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +21,9 @@ from mmix.evaluation.predict import BATCH, predict
 from mmix.evaluation.selections import select
 from mmix.mixing.shares import Shares
 from mmix.models.build import build
-from mmix.run import devices
+from mmix.run import devices, keeping
 from mmix.run.provenance import provenance
-from mmix.run.reports import Finished, Places, Report, Saved, Started, Trained
+from mmix.run.reports import Finished, Places, Report, Started, reported
 from mmix.spec.evaluation import Evaluation, Noise, ood_metric
 from mmix.spec.experiment import ExperimentSpec, digest
 from mmix.training import checkpoint
@@ -69,9 +69,9 @@ def run(
             yield Started(len(history), spec.training.epochs, search.skipped)
             for epoch in train(learner, done=len(history)):
                 history.append(_measured(epoch, learner, data, every=spec.evaluation.test_every))
-                yield Trained(epoch.number, history[-1], epoch.seconds, epoch.images / epoch.seconds)
+                yield reported(epoch, history[-1], steps=len(learner.loader.sizes))
                 if places.checkpoints is not None and ranks.leads:
-                    yield _save(places.checkpoints, learner, history, identity)
+                    yield keeping.save(places, tensors=state(learner), history=history, identity=identity)
         if ranks.leads:
             found = assess(learner.model, data, spec, seed=seed, strange=strange, folder=places.artifacts)
             rests_on = provenance(spec, data, learner, startup_seconds)
@@ -130,8 +130,8 @@ def _resume(
 
     The leading rank alone looks for a checkpoint and hands it to the others: each on its own might find another one.
     """
-    folders = [*([places.checkpoints] if places.checkpoints else []), *places.resume]
-    search = learner.ranks.told(checkpoint.newest(folders if learner.ranks.leads else [], identity=identity))
+    nothing = checkpoint.Search(None, ())
+    search = learner.ranks.told(keeping.search(places, identity=identity) if learner.ranks.leads else nothing)
     if search.checkpoint is None:
         return [], search
     load_state(learner, search.checkpoint.tensors)
@@ -166,14 +166,3 @@ def _logits(learner: Learner, data: Dataset) -> Tensor:
     if len(part):
         found[part] = predict(learner.model, data.test.take(part), data.statistics)
     return ranks.sum(found)  # a number and zeros: the sum is exact
-
-
-def _save(folder: Path, learner: Learner, history: Sequence[dict[str, float]], identity: checkpoint.Identity) -> Saved:
-    path, sha256 = checkpoint.save(
-        folder,
-        epoch=len(history),
-        tensors=state(learner),
-        history=history,
-        identity=identity,
-    )
-    return Saved(len(history), path, sha256)

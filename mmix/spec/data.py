@@ -12,6 +12,9 @@ CropPadding = Annotated[int, Field(ge=0, le=16)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Realisations = Annotated[int, Field(ge=1, le=10_000)]
 
+FOLDER_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+"""What a data set of the user's own may be called."""
+
 
 class Sampled(Part):
     """What can be taken from any training split.
@@ -108,7 +111,7 @@ class Folder(Sampled):
     """Images in class folders, registered under a name on the machine that trains."""
 
     kind: Literal["folder"]
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    name: Annotated[str, Field(pattern=FOLDER_NAME)]
     crop_padding: CropPadding = 0
     flip: bool = False
 
@@ -178,6 +181,17 @@ def realisations_of(data: Data) -> int:
 def name_of(data: Data) -> str:
     """The data set's name, as leaderboards and metric names show it."""
     return f"folder:{data.name}" if isinstance(data, Folder) else data.kind
+
+
+def is_built_in(data: Data) -> bool:
+    """Whether every machine has it, without files of its own."""
+    return isinstance(data, Digits | GaussianMixture | Spirals)
+
+
+def preparation(name: str) -> str:
+    """The command that brings the data set of this name to a machine."""
+    kind, _, own_name = name.partition(":")
+    return f"mmix data prepare {kind} {own_name} --from DIR" if own_name else f"mmix data prepare {kind}"
 
 
 def has_pixels(data: Data) -> bool:

@@ -7,8 +7,8 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from mmix.spec.data import Data, has_pixels, is_resident, realisations_of
-from mmix.spec.evaluation import Evaluation
+from mmix.spec.data import Data, has_pixels, is_built_in, is_resident, name_of, realisations_of
+from mmix.spec.evaluation import Evaluation, Noise
 from mmix.spec.mixing import ConfMix, ManifoldMixup, Mixing, layers_of, needs_pixels
 from mmix.spec.model import Model, last_point, needs_images
 from mmix.spec.optimisation import Training
@@ -113,6 +113,12 @@ def digest(spec: ExperimentSpec) -> str:
     """SHA-256 of the canonical spec, as 64 hexadecimal digits: the name of a leaderboard group."""
     text = json.dumps(canonical(spec), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def needed_data(spec: ExperimentSpec) -> tuple[str, ...]:
+    """The names, sorted, of the data sets that must lie on the disk of the machine that trains."""
+    wanted = [spec.data, *(strange for strange in spec.evaluation.ood if not isinstance(strange, Noise))]
+    return tuple(sorted({name_of(data) for data in wanted if not is_built_in(data)}))
 
 
 def label(spec: ExperimentSpec) -> str:

@@ -26,6 +26,7 @@ from mmix.store.states import (
     State,
 )
 from mmix.store.tables import Attempt, Run
+from mmix.store.words import storable
 
 
 def succeed(
@@ -65,7 +66,7 @@ def fail(
         wait = FIRST_WAIT_SECONDS * 2 ** (failures - 1)
         left = _leave(session, lease, leave=("running",), state="retry_wait", not_before=ahead(wait))
     else:
-        values = {"failure_class": failure_class, "failure_message": _storable(message)}
+        values = {"failure_class": failure_class, "failure_message": storable(message)}
         left = _leave(session, lease, leave=("running",), state="failed", **values)
     if not left:
         if _outcome(session, lease) == "failed":
@@ -139,7 +140,7 @@ def _requeue(session: Session, key: Key, *, losses: int, reason: str) -> bool:
     if losses < LOSSES_ALLOWED:
         return _leave(session, key, leave=("running",), state="queued", losses=losses + 1)
     message = f"{losses + 1} attempts were lost, the last one so: {reason}"
-    values = {"failure_class": "lost", "failure_message": _storable(message), "losses": losses + 1}
+    values = {"failure_class": "lost", "failure_message": storable(message), "losses": losses + 1}
     return _leave(session, key, leave=("running",), state="failed", **values)
 
 
@@ -156,7 +157,7 @@ def _leave(session: Session, key: Key, *, leave: tuple[State, ...], state: State
 
 
 def _end(session: Session, key: Key, *, outcome: Outcome, error: str | None = None, **values: Any) -> None:
-    told = None if error is None else _storable(error)
+    told = None if error is None else storable(error)
     session.execute(attempts.changing(key).values(outcome=outcome, ended_at=func.now(), error=told, **values))
     devices.free(session, key)
 
@@ -168,7 +169,3 @@ def _failures(session: Session, key: Key) -> int:
 
 def _outcome(session: Session, lease: Lease) -> str | None:
     return session.scalar(select(Attempt.outcome).where(Attempt.run_id == lease.run_id, Attempt.n == lease.attempt))
-
-
-def _storable(message: str) -> str:
-    return message.replace("\x00", "\\x00")  # PostgreSQL's text refuses NUL

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from mmix.errors import Conflict, NotFound
 from mmix.spec.data import name_of
-from mmix.spec.experiment import ExperimentSpec, canonical, digest, label
+from mmix.spec.experiment import ExperimentSpec, canonical, digest, label, needed_data
 from mmix.store import attempts
 from mmix.store.retries import current, newest
 from mmix.store.states import State, of_experiment
@@ -88,6 +88,7 @@ def create(session: Session, *, owner: str, spec: ExperimentSpec, wish: Wish) ->
         "priority": wish.priority,
         "device": wish.device,
         "devices": spec.training.devices,
+        "data": list(needed_data(spec)),
         "state": "blocked" if needed else "queued",
     }
     ids = [uuid7() for _ in wish.seeds]

@@ -1,18 +1,20 @@
 """What the dispatcher needs to know: which queued runs want a doorbell now."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, tuple_, update
+from sqlalchemy import FromClause, and_, false, func, or_, select, tuple_, union_all, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
+from mmix.store import demand
 from mmix.store.clock import past
+from mmix.store.demand import Lot, Post, Queue
 from mmix.store.states import OWNED
-from mmix.store.tables import Device, Run, Worker
+from mmix.store.tables import Run
 
 LEADER_LOCK = 0x6D6D6978  # "mmix": the advisory lock that makes one dispatcher the leader
 
@@ -21,36 +23,20 @@ _ORDER = (Run.priority.desc(), Run.created_at, Run.id)
 
 @dataclass(frozen=True)
 class Hint:
-    """A doorbell to ring: this run, in the queue of this kind of device and this many of them."""
+    """A doorbell to ring: this run, at one worker, or in the queue of this kind of device and this many of them."""
 
     run_id: UUID
     device: str
     devices: int
+    worker: UUID | None
 
 
 @dataclass(frozen=True)
-class _Post:
-    """A live worker: the kinds it serves, its devices, and how many of them are free."""
+class _Next:
+    """A run that may be rung for, and the data it needs."""
 
-    queues: tuple[str, ...]
-    devices: int
-    free: int
-
-
-@dataclass(frozen=True)
-class _Queue:
-    """The queued runs that ask for the same; for `ringing` of them a doorbell was rung and may still be heard."""
-
-    device: str
-    devices: int
-    ringing: int
-
-    def able(self, posts: Sequence[_Post]) -> list[_Post]:
-        return [post for post in posts if self.device in post.queues and post.devices >= self.devices]
-
-    def places(self, posts: Sequence[_Post]) -> int:
-        """How many of these runs could start at once."""
-        return sum(post.free // self.devices for post in self.able(posts))
+    id: UUID
+    data: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -60,10 +46,10 @@ class _Patient:
     priority: int
     created_at: datetime
     id: UUID
-    able: tuple[_Post, ...]
+    able: tuple[Post, ...]
 
-    def holds_back(self, queue: _Queue) -> bool:
-        return any(queue.device in post.queues for post in self.able)
+    def holds_back(self, lot: Lot) -> bool:
+        return not set(self.able).isdisjoint(lot.able)
 
     def ahead(self) -> ColumnElement[bool]:
         """Whether a run comes before this one."""
@@ -78,28 +64,59 @@ def wanted(session: Session, *, hint_seconds: float, alive_seconds: float, patie
     A doorbell that nobody followed within `hint_seconds` is rung again. A run on several devices is rung for once one
     worker has them free. Where it has waited for longer than `patience_seconds`, nothing behind it is rung for at the
     workers that could hold it, so that their devices come free together.
+
+    A run that needs data is rung for at a worker that has them; where none has, not at all, and those behind it are.
     """
-    unheard = past(hint_seconds)
-    posts = _posts(session, alive_seconds=alive_seconds)
-    queues = _queues(session, unheard)
-    patient = _patient(session, queues, posts, patience_seconds=patience_seconds)
+    posts = demand.posts(session, alive_seconds=alive_seconds)
+    queues = demand.queues(session, posts, hint_seconds=hint_seconds)
+    patient = _patient(session, queues, patience_seconds=patience_seconds)
+    left = {post.id: post.free for post in posts}
     found: list[Hint] = []
     for queue in queues:
-        places = queue.places(posts)
-        if queue.devices > 1 and places == 0:
-            continue
-        limit = places + 1 - queue.ringing
-        if limit <= 0:
-            continue
-        query = _silent(queue, unheard).limit(limit)
-        if patient is not None and patient.holds_back(queue):
-            query = query.where(patient.ahead())
-        found += [Hint(run_id, queue.device, queue.devices) for run_id in session.scalars(query)]
+        found += _hints(queue, _silent(session, queue, patient, past(hint_seconds)), left)
     return found
 
 
-def _silent(queue: _Queue, unheard: ColumnElement[Any]) -> Any:
-    """The queue's runs for which no doorbell may still be heard, in the order in which they are rung for."""
+def _hints(queue: Queue, runs: Sequence[_Next], left: dict[UUID, int]) -> Iterator[Hint]:
+    """A hint for each run that could start or is the spare one; `left` is how many devices each worker has left."""
+    able = {lot.data: lot.able for lot in queue.lots}
+    places, spare = queue.places, queue.spare
+    for run in runs:
+        worker = max(able[run.data], key=lambda post: left[post.id]).id if run.data else None
+        starts = places > 0 and (worker is None or left[worker] >= queue.devices)
+        if not starts and not spare:
+            continue
+        places, spare = (places - 1, spare) if starts else (places, False)
+        if worker is not None:
+            left[worker] -= queue.devices
+        yield Hint(run.id, queue.device, queue.devices, worker)
+
+
+def _silent(session: Session, queue: Queue, patient: _Patient | None, unheard: ColumnElement[Any]) -> list[_Next]:
+    """The queue's runs that may be rung for, of each lot as many as it has room for, in their order."""
+    lots = [lot for lot in queue.lots if lot.room > 0]
+    if not lots:
+        return []
+    runs = _in_turn(unheard).where(Run.state == "queued", or_(*(_may_ring(lot, patient) for lot in lots))).cte()
+    of_lots = (select(runs).where(runs.c.data == list(lot.data)) for lot in lots)
+    firsts = (of_lot.order_by(*_by_turn(runs)).limit(lot.room) for of_lot, lot in zip(of_lots, lots, strict=True))
+    chosen = union_all(*firsts).subquery()
+    rows = session.execute(select(chosen.c.id, chosen.c.data).order_by(*_by_turn(chosen)))
+    return [_Next(run_id, tuple(data)) for run_id, data in rows]
+
+
+def _by_turn(runs: FromClause) -> tuple[ColumnElement[Any], ...]:
+    return runs.c.priority.desc(), runs.c.turn, runs.c.created_at, runs.c.id
+
+
+def _may_ring(lot: Lot, patient: _Patient | None) -> ColumnElement[bool]:
+    if patient is not None and patient.holds_back(lot):
+        return and_(lot.silent(), patient.ahead())
+    return lot.silent()
+
+
+def _in_turn(unheard: ColumnElement[Any]) -> Any:
+    """Runs, each with its turn among those of one priority."""
     busy = (
         select(Run.owner, func.count().label("runs"))
         .where(or_(Run.state.in_(OWNED), Run.dispatched_at >= unheard))
@@ -107,53 +124,19 @@ def _silent(queue: _Queue, unheard: ColumnElement[Any]) -> Any:
         .subquery()
     )
     turn = func.row_number().over(partition_by=(Run.owner, Run.priority), order_by=(Run.created_at, Run.id))
-    return (
-        select(Run.id)
-        .outerjoin(busy, busy.c.owner == Run.owner)
-        .where(
-            Run.state == "queued",
-            Run.device == queue.device,
-            Run.devices == queue.devices,
-            or_(Run.dispatched_at.is_(None), Run.dispatched_at < unheard),
-        )
-        .order_by(Run.priority.desc(), turn + func.coalesce(busy.c.runs, 0), Run.created_at, Run.id)
-    )
+    return select(
+        Run.id, Run.data, Run.priority, Run.created_at, (turn + func.coalesce(busy.c.runs, 0)).label("turn")
+    ).outerjoin(busy, busy.c.owner == Run.owner)
 
 
-def _posts(session: Session, *, alive_seconds: float) -> list[_Post]:
-    rows = session.execute(
-        select(Worker.queues, func.count(), func.count().filter(Device.run_id.is_(None)))
-        .join(Device, Device.worker_id == Worker.id)
-        .where(Worker.last_seen > past(alive_seconds), ~Worker.draining)
-        .group_by(Worker.id)
-    )
-    return [_Post(tuple(queues), devices, free) for queues, devices, free in rows]
-
-
-def _queues(session: Session, unheard: ColumnElement[Any]) -> list[_Queue]:
-    rows = session.execute(
-        select(Run.device, Run.devices, func.count().filter(Run.dispatched_at >= unheard))
-        .where(Run.state == "queued")
-        .group_by(Run.device, Run.devices)
-        .order_by(Run.devices.desc(), Run.device)
-    )
-    return [_Queue(device, devices, ringing) for device, devices, ringing in rows]
-
-
-def _patient(
-    session: Session, queues: Sequence[_Queue], posts: Sequence[_Post], *, patience_seconds: float
-) -> _Patient | None:
+def _patient(session: Session, queues: Sequence[Queue], *, patience_seconds: float) -> _Patient | None:
     """The first in order of the runs that have waited too long for several devices, which some worker has."""
-    stuck = {
-        (queue.device, queue.devices): tuple(queue.able(posts))
-        for queue in queues
-        if queue.devices > 1 and queue.able(posts) and queue.places(posts) == 0
-    }
+    stuck = [lot for queue in queues for lot in queue.lots if lot.devices > 1 and lot.able and lot.places == 0]
     row = session.execute(
-        select(Run.priority, Run.created_at, Run.id, Run.device, Run.devices)
+        select(Run.priority, Run.created_at, Run.id, Run.device, Run.devices, Run.data)
         .where(
             Run.state == "queued",
-            tuple_(Run.device, Run.devices).in_(list(stuck)),
+            or_(false(), *(lot.alike() for lot in stuck)),
             Run.created_at < past(patience_seconds),
         )
         .order_by(*_ORDER)
@@ -161,7 +144,8 @@ def _patient(
     ).one_or_none()
     if row is None:
         return None
-    return _Patient(row.priority, row.created_at, row.id, able=stuck[row.device, row.devices])
+    able = {(lot.device, lot.devices, lot.data): lot.able for lot in stuck}
+    return _Patient(row.priority, row.created_at, row.id, able=able[row.device, row.devices, tuple(row.data)])
 
 
 def stamp(session: Session, ids: Sequence[UUID]) -> None:

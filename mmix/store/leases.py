@@ -1,28 +1,32 @@
-"""Who may work on a run, and on which devices: claim, renew, record. How an attempt ends: `mmix.store.endings`.
+"""Who may work on a run, and on which devices: claim, renew. What an attempt reports: `mmix.store.events`; how it ends:
+`mmix.store.endings`.
 
 Each change is one UPDATE that checks the old state and, once a run is claimed, the attempt: the fencing token. Time is
 PostgreSQL's `now()` alone.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from mmix.store import attempts, devices
+from mmix.store import attempts, checkpoints, devices
 from mmix.store.attempts import Key
+from mmix.store.checkpoints import Registered
 from mmix.store.clock import ahead
 from mmix.store.states import OWNED
-from mmix.store.tables import Attempt, CurvePoint, Experiment, Group, Run, Worker
+from mmix.store.tables import Attempt, Experiment, Group, Run, Worker
 
 
 @dataclass(frozen=True)
 class Lease(Key):
-    """The right of one attempt to work on one run with some devices, and what it needs to know for that."""
+    """The right of one attempt to work on one run with some devices, and what it needs to know for that.
+
+    resume: the run's checkpoints, the newest first.
+    """
 
     seed: int
     spec: dict[str, Any]
@@ -30,19 +34,11 @@ class Lease(Key):
     device: str
     devices: tuple[str, ...]
     max_runtime_seconds: int | None
+    resume: tuple[Registered, ...]
 
 
 StopReason = Literal["cancel", "give back"]
 """Why an attempt is to stop: its run is being cancelled, or its worker is to give its runs back."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """One value of one metric after `step` epochs."""
-
-    metric: str
-    step: int
-    value: float
 
 
 def claim(
@@ -50,14 +46,16 @@ def claim(
 ) -> Lease | None:
     """Takes a queued run for this worker, with as many of its devices as the run needs.
 
-    None where somebody else has the run, it isn't queued any more, or too few devices are free or the worker gives its
-    runs back: then it stays queued.
+    None where somebody else has the run or it isn't queued any more; also where the worker lacks data that the run
+    needs, has too few devices free or gives its runs back: then it stays queued.
     """
     free_to_take = (Run.id == run_id, Run.state == "queued", Run.device.in_(list(queues)))
-    needed = session.scalar(select(Run.devices).where(*free_to_take).with_for_update())
-    if needed is None:
+    found = session.execute(select(Run.devices, _has_data(worker_id)).where(*free_to_take).with_for_update())
+    wanted = found.one_or_none()
+    if wanted is None:
         return None
-    uuids = devices.lock_free(session, worker_id=worker_id, count=needed)
+    needed, has_data = wanted
+    uuids = devices.lock_free(session, worker_id=worker_id, count=needed) if has_data else []
     if len(uuids) < needed:
         # Its doorbell is spent; nobody has to wait until it counts as unheard.
         session.execute(update(Run).where(*free_to_take).values(dispatched_at=None))
@@ -80,6 +78,11 @@ def claim(
     return _lease(session, run, uuids)
 
 
+def _has_data(worker_id: UUID) -> Any:
+    """Whether all the data that a run needs lie at the worker."""
+    return exists().where(Worker.id == worker_id, Worker.data.bool_op("?&")(Run.data)).correlate(Run)
+
+
 def _lease(session: Session, run: Run, uuids: Sequence[str]) -> Lease:
     return Lease(
         run_id=run.id,
@@ -90,6 +93,7 @@ def _lease(session: Session, run: Run, uuids: Sequence[str]) -> Lease:
         device=run.device,
         devices=tuple(uuids),
         max_runtime_seconds=session.get_one(Experiment, run.experiment_id).max_runtime_seconds,
+        resume=tuple(checkpoints.registered(session, run.id)),
     )
 
 
@@ -108,43 +112,6 @@ def renew(session: Session, lease: Lease, *, lease_seconds: float) -> StopReason
     if state == "cancelling":
         return "cancel"
     return "give back" if drains else None
-
-
-def record_start(session: Session, lease: Lease, *, pid: int, first_epoch: int) -> None:
-    """Notes the trainer's process and the epoch it begins with (1 when fresh).
-
-    Raises: Fenced
-    """
-    held = session.scalar(
-        select(Run.id)
-        .where(Run.id == lease.run_id, Run.attempt == lease.attempt, Run.state.in_(OWNED))
-        .with_for_update()
-    )
-    if held is None:
-        raise attempts.fenced(lease)
-    session.execute(attempts.changing(lease).values(pid=pid, first_epoch=first_epoch))
-
-
-def record_points(session: Session, lease: Lease, points: Iterable[Point]) -> None:
-    """Stores points of learning curves and the progress they show; the same point twice is one point.
-
-    Raises: Fenced
-    """
-    points = list(points)
-    if not points:
-        return
-    epoch = max(point.step for point in points)
-    changed = session.scalar(_owned_update(lease).values(epoch=epoch).returning(Run.id))
-    if changed is None:
-        raise attempts.fenced(lease)
-    session.execute(attempts.changing(lease).values(last_epoch=epoch))
-    statement = upsert(CurvePoint)
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["run_id", "attempt", "metric", "step"], set_={"value": statement.excluded.value}
-        ),
-        [{"run_id": lease.run_id, "attempt": lease.attempt, **asdict(point)} for point in points],
-    )
 
 
 def _owned_update(lease: Lease) -> Any:

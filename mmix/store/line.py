@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from mmix.spec.data import preparation
 from mmix.store.clock import past
 from mmix.store.states import WAITING
 from mmix.store.tables import Device, Group, Need, Run, Worker
@@ -16,7 +16,7 @@ from mmix.store.tables import Device, Group, Need, Run, Worker
 
 @dataclass(frozen=True)
 class WorkerView:
-    """A live worker: the kinds of devices it serves, its devices, and those that a run holds."""
+    """A live worker: the kinds of devices it serves, its devices, those that a run holds, and its data's checksums."""
 
     id: UUID
     host: str
@@ -26,6 +26,7 @@ class WorkerView:
     last_seen: datetime
     devices: list[str]
     busy: int
+    data: dict[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def workers(session: Session, *, alive_seconds: float) -> list[WorkerView]:
             last_seen=worker.last_seen,
             devices=sorted(uuids),
             busy=busy,
+            data=worker.data,
         )
         for worker, uuids, busy in rows
     ]
@@ -117,16 +119,37 @@ def _reason(run: Run, present: Sequence[WorkerView], needs: int) -> str:
     return _missing(run, [worker for worker in present if not worker.draining])
 
 
-def _missing(run: Any, present: Sequence[WorkerView]) -> str:
+def _missing(run: Run, present: Sequence[WorkerView]) -> str:
     """What a queued run lacks."""
     if not present:
         return "no worker is alive: start one"
     serving = [worker for worker in present if run.device in worker.kinds]
     if not serving:
         return f"no worker has a device of kind {run.device!r}"
-    most = max(len(worker.devices) for worker in serving)
-    if most < run.devices:
-        return f"no worker has {run.devices} devices of kind {run.device!r}; the largest has {most}"
-    if all(len(worker.devices) - worker.busy < run.devices for worker in serving):
-        return "all devices are busy"
+    large = [worker for worker in serving if len(worker.devices) >= run.devices]
+    if not large:
+        return f"no worker has {_devices(run)}; the largest has {max(len(worker.devices) for worker in serving)}"
+    able = [worker for worker in large if worker.data.keys() >= set(run.data)]
+    if not able:
+        whose = "no worker" if len(large) == len(present) else f"no worker with {_devices(run)}"
+        return _lacking(run.data, large, whose=whose)
+    if all(len(worker.devices) - worker.busy < run.devices for worker in able):
+        return "all devices are busy" if len(able) == len(large) else f"all workers with {_listed(run.data)} are busy"
     return "is about to start"
+
+
+def _devices(run: Run) -> str:
+    return f"{'a device' if run.devices == 1 else f'{run.devices} devices'} of kind {run.device!r}"
+
+
+def _lacking(data: Sequence[str], able: Sequence[WorkerView], *, whose: str) -> str:
+    """Which of the data sets none of these workers has, or that none has all of them; and what to do."""
+    missing = [name for name in data if not any(name in worker.data for worker in able)]
+    commands = _listed([f"`{preparation(name)}`" for name in missing or data])
+    if missing:
+        return f"{whose} has {' or '.join(missing)}: run {commands} on one"
+    return f"{whose} has {_listed(data)} together: run {commands} on one"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

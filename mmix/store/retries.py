@@ -37,7 +37,7 @@ def retry(session: Session, *, owner: str, run_id: UUID) -> UUID:
         raise Conflict(f"Run {run_id} was retried already, as run {newer}: retry that one")
     needs = [newest(session, needed) for needed in session.scalars(_needs_of(run_id))]
     made = uuid7()
-    copied = ("experiment_id", "owner", "digest", "seed", "priority", "device", "devices")
+    copied = ("experiment_id", "owner", "digest", "seed", "priority", "device", "devices", "data")
     values = {name: getattr(run, name) for name in copied}
     state: State = "blocked" if needs else "queued"
     session.execute(insert(Run).values(id=made, retry_of=run_id, state=state, **values))

@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from mmix.errors import NotFound
 from mmix.store import attempts
 from mmix.store.states import WAITING
-from mmix.store.tables import Attempt, CurvePoint, Group, Result, Run
+from mmix.store.tables import Attempt, CurvePoint, Group, LogLine, Result, Run
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class RunView:
-    """A run with its results so far; `epoch` of `epochs` are done.
+    """A run with its results so far; `epoch` of `epochs` are done. Speed and time left are told while it is worked on.
 
     `provenance` is what the results rest on (versions, device, the data's checksum), with what is no metric.
     """
@@ -41,6 +41,8 @@ class RunView:
     not_before: datetime | None
     epoch: int
     epochs: int
+    images_per_second: float | None
+    seconds_left: float | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -59,11 +61,23 @@ class AttemptView:
     devices: list[str]
     first_epoch: int | None
     last_epoch: int | None
+    last_step: int | None
+    images_per_second: float | None
     started_at: datetime
     ended_at: datetime | None
     outcome: str | None
     exit_code: int | None
     error: str | None
+
+
+@dataclass(frozen=True)
+class LineView:
+    """The n-th line that an attempt's trainer printed, and when it was stored."""
+
+    attempt: int
+    n: int
+    at: datetime
+    line: str
 
 
 def get(session: Session, *, owner: str, run_id: UUID) -> RunView:
@@ -75,6 +89,7 @@ def get(session: Session, *, owner: str, run_id: UUID) -> RunView:
     if run is None:
         raise NotFound(f"There is no run {run_id}")
     group = session.get_one(Group, run.digest)
+    images_per_second, seconds_left = _pace(session, run)
     failure = Failure(run.failure_class, run.failure_message or "") if run.failure_class is not None else None
     return RunView(
         id=run.id,
@@ -86,6 +101,8 @@ def get(session: Session, *, owner: str, run_id: UUID) -> RunView:
         not_before=run.not_before,
         epoch=run.epoch,
         epochs=group.spec["training"]["epochs"],
+        images_per_second=images_per_second,
+        seconds_left=seconds_left,
         created_at=run.created_at,
         started_at=run.started_at,
         finished_at=run.finished_at,
@@ -95,6 +112,16 @@ def get(session: Session, *, owner: str, run_id: UUID) -> RunView:
         ),
         failure=failure,
     )
+
+
+def _pace(session: Session, run: Run) -> tuple[float | None, float | None]:
+    """The speed, and the seconds left, of the attempt that is under way."""
+    row = session.execute(
+        select(Attempt.images_per_second, Attempt.seconds_left).where(
+            Attempt.run_id == run.id, Attempt.n == run.attempt, Attempt.outcome.is_(None)
+        )
+    ).one_or_none()
+    return (None, None) if row is None else (row.images_per_second, row.seconds_left)
 
 
 def _results(session: Session, run_id: UUID) -> dict[str, dict[str, float]]:
@@ -109,7 +136,7 @@ def curves(session: Session, *, owner: str, run_id: UUID) -> dict[str, list[tupl
 
     Raises: NotFound
     """
-    get(session, owner=owner, run_id=run_id)
+    _know(session, owner=owner, run_id=run_id)
     rows = session.execute(
         select(CurvePoint.metric, CurvePoint.step, CurvePoint.value)
         .where(CurvePoint.run_id == run_id)
@@ -127,7 +154,7 @@ def attempts_at(session: Session, *, owner: str, run_id: UUID) -> list[AttemptVi
 
     Raises: NotFound
     """
-    get(session, owner=owner, run_id=run_id)
+    _know(session, owner=owner, run_id=run_id)
     rows = session.scalars(select(Attempt).where(Attempt.run_id == run_id).order_by(Attempt.n))
     return [
         AttemptView(
@@ -137,6 +164,8 @@ def attempts_at(session: Session, *, owner: str, run_id: UUID) -> list[AttemptVi
             devices=row.devices,
             first_epoch=row.first_epoch,
             last_epoch=row.last_epoch,
+            last_step=row.last_step,
+            images_per_second=row.images_per_second,
             started_at=row.started_at,
             ended_at=row.ended_at,
             outcome=row.outcome,
@@ -147,14 +176,27 @@ def attempts_at(session: Session, *, owner: str, run_id: UUID) -> list[AttemptVi
     ]
 
 
+def log(
+    session: Session, *, owner: str, run_id: UUID, attempt: int | None, after: tuple[int, int], limit: int
+) -> list[LineView]:
+    """What the trainers of a run printed, or the one of this attempt, in order: from the line after (attempt, n) on.
+
+    Raises: NotFound
+    """
+    _know(session, owner=owner, run_id=run_id)
+    place = tuple_(LogLine.attempt, LogLine.n)
+    query = select(LogLine).where(LogLine.run_id == run_id, place > after).order_by(place).limit(limit)
+    if attempt is not None:
+        query = query.where(LogLine.attempt == attempt)
+    return [LineView(attempt=row.attempt, n=row.n, at=row.at, line=row.line) for row in session.scalars(query)]
+
+
 def cancel(session: Session, *, owner: str, run_id: UUID) -> None:
     """Cancels a waiting run at once and asks a running one to stop; a finished run stays as it is.
 
     Raises: NotFound
     """
-    known = session.scalar(select(Run.id).where(Run.owner == owner, Run.id == run_id))
-    if known is None:
-        raise NotFound(f"There is no run {run_id}")
+    _know(session, owner=owner, run_id=run_id)
     _cancel(session, [run_id])
 
 
@@ -162,6 +204,11 @@ def cancel_experiment(session: Session, *, owner: str, experiment_id: UUID) -> N
     """Cancels every run of an experiment that isn't finished; none are an experiment's that isn't this owner's."""
     ids = session.scalars(select(Run.id).where(Run.owner == owner, Run.experiment_id == experiment_id)).all()
     _cancel(session, ids)
+
+
+def _know(session: Session, *, owner: str, run_id: UUID) -> None:
+    if session.scalar(select(Run.id).where(Run.owner == owner, Run.id == run_id)) is None:
+        raise NotFound(f"There is no run {run_id}")
 
 
 def _cancel(session: Session, ids: Sequence[UUID]) -> None:

@@ -37,7 +37,9 @@ def engine(settings: Settings, *, pool_size: int = 5, actor: str = "mmix") -> En
 
 def sessions(engine: Engine) -> Sessions:
     """The factory that doors use as `with sessions.begin() as session:`."""
-    return sessionmaker(engine, expire_on_commit=False)
+    # Store functions don't read again what they have changed; keeping objects in step would double an UPDATE's cost.
+    options = {"synchronize_session": False}
+    return sessionmaker(engine, expire_on_commit=False, execution_options=options)
 
 
 def revision(session: Session) -> str | None:

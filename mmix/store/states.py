@@ -45,7 +45,7 @@ LOSSES_ALLOWED = 5
 """A run whose attempts were lost more often than this fails: it probably kills its workers."""
 
 TRIES = 3
-"""How often an attempt may end in an error that nobody foresaw, until the run fails.
+"""How often an attempt may end in an error that may not come again, until the run fails.
 
 What would come again (a bad spec, bad data, a loss that is no number, too little memory) ends it at once.
 """
@@ -53,7 +53,7 @@ What would come again (a bad spec, bad data, a loss that is no number, too littl
 FIRST_WAIT_SECONDS = 10.0
 """From the first such end to the next attempt; each further wait is twice as long."""
 
-RETRIED: frozenset[str] = frozenset({"unforeseen", "crashed"})
+RETRIED: frozenset[str] = frozenset({"unforeseen", "crashed", "storage"})
 """Classes of failure after which a run is tried again."""
 
 

@@ -109,6 +109,7 @@ class Run(Base):
     priority: Mapped[int]
     device: Mapped[str]
     devices: Mapped[int] = mapped_column(server_default="1")
+    data: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     state: Mapped[str] = mapped_column(server_default="queued")
     attempt: Mapped[int] = mapped_column(server_default="0")
     losses: Mapped[int] = mapped_column(server_default="0")
@@ -188,6 +189,9 @@ class Attempt(Base):
     pid: Mapped[int | None]
     first_epoch: Mapped[int | None]
     last_epoch: Mapped[int | None]
+    last_step: Mapped[int | None] = mapped_column(BigInteger)
+    images_per_second: Mapped[float | None]
+    seconds_left: Mapped[float | None]
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
@@ -211,6 +215,36 @@ class CurvePoint(Base):
     metric: Mapped[str] = mapped_column(primary_key=True)
     step: Mapped[int] = mapped_column(primary_key=True)
     value: Mapped[float]
+
+    __table_args__ = (ForeignKeyConstraint(["run_id", "attempt"], ["attempts.run_id", "attempts.n"]),)
+
+
+class Checkpoint(Base):
+    """A checkpoint of an attempt after so many epochs; `place` is where it lies, `sha256` that of its tensors."""
+
+    __tablename__ = "checkpoints"
+
+    run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    place: Mapped[str]
+    sha256: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    committed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (ForeignKeyConstraint(["run_id", "attempt"], ["attempts.run_id", "attempts.n"]),)
+
+
+class LogLine(Base):
+    """The n-th line that an attempt's trainer printed."""
+
+    __tablename__ = "log_lines"
+
+    run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    line: Mapped[str]
 
     __table_args__ = (ForeignKeyConstraint(["run_id", "attempt"], ["attempts.run_id", "attempts.n"]),)
 
@@ -262,6 +296,7 @@ class Worker(Base):
     slots: Mapped[int]
     draining: Mapped[bool] = mapped_column(server_default=text("false"))
     queues: Mapped[list[str]]
+    data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_seen: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -15,6 +15,8 @@ def promote(session: Session) -> int:
 
     Looked at again and again rather than once when something ends: so no end can be missed.
     """
+    if not session.scalar(select(exists().where(Run.state.in_(("blocked", "retry_wait"))))):
+        return 0  # so it is most of the time, and this is looked at whenever a run ends
     return _queue_due(session) + _fail_doomed(session) + _queue_unblocked(session)
 
 

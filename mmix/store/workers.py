@@ -1,6 +1,6 @@
 """The workers that are alive, and their devices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import delete, func, update
@@ -19,12 +19,23 @@ ALIVE_SECONDS = 3 * BEAT_SECONDS
 
 
 def beat(
-    session: Session, *, worker_id: UUID, host: str, pid: int, queues: Sequence[str], inventory: Sequence[Listed]
+    session: Session,
+    *,
+    worker_id: UUID,
+    host: str,
+    pid: int,
+    queues: Sequence[str],
+    inventory: Sequence[Listed],
+    data: Mapping[str, str | None],
 ) -> None:
-    """Says that this worker is alive and what devices it has, a slot each, and wakes the dispatcher."""
+    """Says that this worker is alive, what devices it has, a slot each, and what data; wakes the dispatcher.
+
+    data: the name of each data set that lies at the worker, and its checksum where that is known.
+    """
     row = {"id": worker_id, "host": host, "pid": pid, "slots": len(inventory), "queues": list(queues)}
-    statement = upsert(Worker).values(row)
-    session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"last_seen": func.now()}))
+    fresh = {"data": dict(data), "last_seen": func.now()}
+    statement = upsert(Worker).values(row | fresh)
+    session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=fresh))
     devices.enlist(session, worker_id=worker_id, devices=inventory)
     attempts.wake(session)
 

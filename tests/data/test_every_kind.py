@@ -17,9 +17,11 @@ from mmix.data.listing import listing
 from mmix.data.load import load
 from mmix.data.loading import loader
 from mmix.data.pixels import normalise
+from mmix.errors import DataMissing
 from mmix.spec import document
-from mmix.spec.data import Data, has_pixels, is_resident, name_of
+from mmix.spec.data import Data, has_pixels, is_built_in, is_resident, name_of
 from tests.data.conftest import Writer
+from worker import shelves
 
 SPEC: TypeAdapter[Data] = TypeAdapter(Data)
 KINDS = sorted(SPEC.json_schema()["discriminator"]["mapping"])
@@ -102,6 +104,19 @@ def test_a_data_set_says_what_it_is(kind: str, data_folder: Path) -> None:
     assert set(data.train.y.tolist()) == set(range(len(data.classes)))
     assert (data.validation, data.rule is not None) == (None, kind == "gaussian_mixture")
     assert data.name in {row.name for row in listing(data_folder) if row.state.startswith("ready")}
+
+
+@of_every_kind
+def test_a_worker_says_that_it_has_what_can_be_loaded_there(kind: str, data_folder: Path) -> None:
+    wanted = spec(kind)
+    assert shelves.look(data_folder) == dict.fromkeys([] if is_built_in(wanted) else [name_of(wanted)])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not is_built_in(spec(kind))])
+def test_what_is_not_built_in_must_lie_there(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(DataMissing):
+        load(spec(kind), tmp_path)
+    assert shelves.look(tmp_path) == {}
 
 
 @of_every_kind

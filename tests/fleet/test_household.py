@@ -4,22 +4,27 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from PIL import Image
 from sqlalchemy import text
 
 from mmix import run as laboratory
 from mmix.cli.household import Household
 from mmix.client import TERMINAL, Client
+from mmix.data.prepare import prepare
 from mmix.errors import ServiceError
 from mmix.settings import Settings
 from mmix.spec.experiment import ExperimentSpec, digest
+from mmix.store import workers
 from mmix.store.sessions import Sessions
-from tests.conftest import make_spec
+from tests.conftest import make_spec, new_worker
 from tests.fleet.conftest import LEASE_SECONDS, until
+from worker import processes
 
 MANIFOLD = {"kind": "manifold_mixup", "alpha": 2.0, "layers": [0, 1]}
 QUICK = make_spec(mixing=MANIFOLD, evaluation={"attacks": [{"kind": "fgsm", "eps": [8]}], "artifacts": ["logits"]})
@@ -67,8 +72,8 @@ def test_a_run_over_rest_has_the_very_metrics_of_a_run_without_a_service(client:
     assert through_service["results"] == alone.results
     for name in ("data_checksum", "train_images", "torch", "threads", "diagnostics"):
         assert through_service["provenance"][name] == alone.provenance[name]
-    assert through_service["progress"] == {"epoch": 2, "epochs": 2}
-    assert (shared.artifacts_folder / "runs" / run_id / "1" / "artifacts" / "logits.safetensors").is_file()
+    assert through_service["progress"]["epoch"] == through_service["progress"]["epochs"] == 2
+    assert (Path(shared.artifacts_place) / "runs" / run_id / "1" / "artifacts" / "logits.safetensors").is_file()
     standing = {row["group"]: row["n"] for row in client.leaderboard()["items"]}
     assert standing[digest(QUICK)] == 1
 
@@ -96,6 +101,24 @@ def test_a_worker_killed_in_mid_run_costs_nothing(house: Household, client: Clie
     assert standing[digest(MIDDLING)] == 1  # both runs have the same seed, and a seed counts once
 
 
+def test_a_worker_that_starts_ends_the_trainer_of_an_attempt_that_is_over(
+    house: Household, client: Client, shared: Settings
+) -> None:
+    run_id = _submit(client, make_spec(data={"kind": "digits", "train_size": 5000}))
+    assert _ended(client, run_id)["state"] == "failed"
+    stuck = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    note = shared.scratch_folder / "runs" / run_id / "1" / "pid"
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(str(processes.find(stuck.pid)))
+    os.kill(house.pids()["worker"], signal.SIGKILL)
+
+    def ended() -> int | None:
+        house.tend()
+        return stuck.poll()
+
+    assert until(ended, seconds=20, what="the end of the orphan") == -signal.SIGKILL
+
+
 def test_a_trainer_killed_in_mid_run_is_started_again(client: Client, rows: Sessions) -> None:
     run_id = _submit(client, MIDDLING)
     trainer = _pid(rows, run_id)
@@ -106,6 +129,35 @@ def test_a_trainer_killed_in_mid_run_is_started_again(client: Client, rows: Sess
     assert (first.outcome, second.outcome) == ("lost", "succeeded")
     assert "signal 9" in first.error
     assert second.first_epoch > 1
+    before, after = ([line["line"] for line in client.log(run_id, attempt=n)] for n in (1, 2))
+    assert before[0] == "training on cpu, 1 thread, fresh, of 60 epochs"
+    assert before[2].startswith("epoch 2/60, train_loss ")
+    assert after[0] == f"training on cpu, 1 thread, resumed after epoch {second.first_epoch - 1}, of 60 epochs"
+    assert after[-1].startswith("finished, error ")
+
+
+def test_a_running_run_tells_how_it_goes(house: Household, client: Client) -> None:
+    run_id = _submit(client, LONG)
+    follower = _start_mmix(house, "log", run_id, "--follow")
+
+    def told() -> dict[str, Any] | None:
+        run = client.run(run_id)
+        return run if run["progress"]["seconds_left"] else None
+
+    run = until(told, seconds=30, what="the first epoch")
+    curves = client.curves(run_id)["curves"]
+    (attempt,) = client.attempts(run_id)["items"]
+    assert run["state"] == "running"
+    assert run["progress"]["images_per_second"] > 0
+    assert [epoch for epoch, _ in curves["error"]][:1] == [1]
+    assert attempt["last_step"] >= attempt["last_epoch"] >= 1
+    assert " images/s, 0:" in _mmix(house, "show", run_id)
+    client.cancel_run(run_id)
+    printed, _ = follower.communicate(timeout=30)
+    lines = printed.splitlines()
+    assert lines[0] == "training on cpu, 1 thread, fresh, of 2000 epochs"
+    assert lines[1].startswith("epoch 1/2000, train_loss ")
+    assert lines[-1].startswith("stopped as asked, after epoch ")
 
 
 def test_a_running_run_can_be_cancelled(client: Client, rows: Sessions) -> None:
@@ -127,14 +179,26 @@ def test_a_run_that_takes_too_long_fails_and_says_so(client: Client) -> None:
     }
 
 
-def test_missing_data_fail_one_run_with_advice_and_others_go_on(client: Client, shared: Settings) -> None:
-    missing = _submit(client, make_spec(data={"kind": "folder", "name": "pets"}))
-    good = _submit(client, QUICK)
-    failed = _ended(client, missing)
-    assert failed["failure"]["class"] == "bad_data"
-    assert str(shared.data_folder.resolve() / "folder" / "pets") in failed["failure"]["message"]
-    assert "mmix data prepare folder pets --from" in failed["failure"]["message"]
-    assert _ended(client, good)["state"] == "succeeded"
+def test_a_run_waits_with_advice_and_is_trained_once_its_data_are_there(
+    house: Household, client: Client, shared: Settings, rows: Sessions, tmp_path: Path
+) -> None:
+    spec = make_spec(data={"kind": "folder", "name": "birds"})
+    (tmp_path / "spec.json").write_text(spec.model_dump_json())
+    submitted = _start_mmix(house, "submit", str(tmp_path / "spec.json"), "--seeds", "0", "--wait")
+    (waiting,) = until(lambda: client.queue(limit=9)["items"], seconds=30, what="a run that waits")
+    assert _ended(client, _submit(client, QUICK))["state"] == "succeeded"
+    advice = "no worker has folder:birds: run `mmix data prepare folder birds --from DIR` on one"
+    assert [run["reason"] for run in client.queue(limit=9)["items"]] == [advice]
+    for split, name in product(("train", "test"), ("red", "blue")):
+        (tmp_path / "birds" / split / name).mkdir(parents=True)
+        Image.new("RGB", (6, 5), name).save(tmp_path / "birds" / split / name / "1.png")
+    prepare("folder", "birds", source=tmp_path / "birds", download=False, data_folder=shared.data_folder)
+    run = _ended(client, waiting["id"])
+    assert (run["state"], [attempt.n for attempt in _attempts(rows, run["id"])]) == ("succeeded", [1])
+    told = [worker["data"].get("folder:birds") for worker in client.workers()["items"]]
+    assert run["provenance"]["data_checksum"] in told
+    _, said = submitted.communicate(timeout=30)
+    assert (submitted.returncode, said.count(f"waits: {advice}")) == (0, 1)
 
 
 def test_a_broken_image_fails_its_run_and_is_named(client: Client, shared: Settings) -> None:
@@ -174,9 +238,28 @@ def test_the_client_says_what_the_service_refused(client: Client) -> None:
 
 
 def _mmix(house: Household, *arguments: str) -> str:
+    with _start_mmix(house, *arguments) as process:
+        printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return printed
+
+
+def _start_mmix(house: Household, *arguments: str) -> "subprocess.Popen[str]":
     command = [str(Path(sys.executable).parent / "mmix"), *arguments]
     environment = {**os.environ, "MMIX_URL": house.url, "COLUMNS": "200"}
-    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment, timeout=60).stdout
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def test_the_terminal_warns_of_workers_whose_data_differ(house: Household, rows: Sessions) -> None:
+    with rows.begin() as session:
+        both = [new_worker(session, data={"svhn": digit * 64}) for digit in "12"]
+    with _start_mmix(house, "queue") as process:
+        printed, said = process.communicate(timeout=60)
+    with rows.begin() as session:
+        for worker in both:
+            workers.leave(session, worker_id=worker)
+    assert printed.count("svhn") == 2
+    assert all(f"{digit * 12} at here ({worker})" in said for digit, worker in zip("12", both, strict=True))
 
 
 def test_the_terminal_tells_what_waits_and_runs_again_what_was_cancelled(house: Household, client: Client) -> None:

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +22,7 @@ LONG = make_spec(training={"epochs": 3000})
 QUICK = make_spec()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def nursery() -> Iterator[tuple[psutil.Process, str]]:
     """A nursery that serves, and its socket."""
     with temporary_home() as home:
@@ -81,7 +80,7 @@ def _nursery_of(house: Household) -> psutil.Process:
 
 def test_trainers_come_from_the_nursery_and_a_dead_one_is_replaced(house: Household, client: Client) -> None:
     nursery = _nursery_of(house)
-    time.sleep(4)  # until it has imported all there is
+    until(lambda: os.path.exists(nursery.cmdline()[-1]), seconds=30, what="a nursery that serves")
     made = client.submit(LONG, seeds=[0])["runs"][0]["id"]
     until(lambda: client.run(made)["progress"]["epoch"] >= 2, seconds=30, what="two epochs")
     (trainer,) = nursery.children()

@@ -41,7 +41,7 @@ def _ended(client: Client, run_id: str) -> dict[str, Any]:
 
 def _agent(settings: Settings, run_id: str, attempt: int) -> psutil.Process:
     """The agent of an attempt, once both its ranks are there; they may still be importing torch."""
-    path: Path = settings.artifacts_folder / "runs" / run_id / str(attempt) / "pid"
+    path: Path = settings.scratch_folder / "runs" / run_id / str(attempt) / "pid"
     until(lambda: path.exists() and path.read_text(), seconds=START_SECONDS, what=f"attempt {attempt}")
     agent = psutil.Process(int(path.read_text().split()[0]))
     until(lambda: len(agent.children()) == 2, seconds=START_SECONDS, what="two ranks")
@@ -137,7 +137,7 @@ def test_whichever_process_is_killed_none_outlives_it_and_the_run_is_taken_up_ag
 
 @pytest.mark.timeout(120)
 def test_what_is_wrong_on_every_rank_is_told_as_on_one_device(client: Client) -> None:
-    failed = _ended(client, _submit(client, _pair(epochs=1, data={"kind": "folder", "name": "pets"})))
-    assert failed["failure"]["class"] == "bad_data"
-    assert "mmix data prepare folder pets --from" in failed["failure"]["message"]
+    failed = _ended(client, _submit(client, _pair(epochs=1, data={"kind": "digits", "train_size": 5000})))
+    assert failed["failure"]["class"] == "bad_spec"
+    assert failed["failure"]["message"].startswith("data.train_size is 5000")
     assert "Rank" not in failed["failure"]["message"]

@@ -28,7 +28,8 @@ def patient(short: Settings) -> Settings:
 def attempts(sessions: Sessions, run_id: str) -> list[Any]:
     with sessions.begin() as session:
         query = (
-            "SELECT a.outcome, a.first_epoch, r.losses FROM attempts a JOIN runs r ON r.id = run_id WHERE r.id = :id"
+            "SELECT a.outcome, a.first_epoch, a.last_epoch, r.losses "
+            "FROM attempts a JOIN runs r ON r.id = run_id WHERE r.id = :id"
         )
         return list(session.execute(text(query + " ORDER BY n"), {"id": run_id}))
 
@@ -66,4 +67,4 @@ def test_stopping_is_heard_at_once_and_costs_a_run_nothing(patient: Settings) ->
     engine.dispose()
     assert found["results"] == expected
     assert (first.outcome, second.outcome, second.losses) == ("preempted", "succeeded", 0)
-    assert second.first_epoch > 2
+    assert second.first_epoch == first.last_epoch + 1 > 2  # no epoch is done twice

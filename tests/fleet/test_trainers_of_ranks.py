@@ -84,7 +84,8 @@ def test_the_others_are_given_the_order_of_rank_0(tmp_path: Path) -> None:
         data="/data",
         checkpoints="/checkpoints",
         artifacts="/artifacts",
-        resume=[],
+        scratch="/scratch",
+        resume={"/checkpoints/epoch-000001.safetensors": "ab"},
         deadline=1.0,
     )
     ranks.pass_on(_place(tmp_path), order)

@@ -38,7 +38,7 @@ def test_every_command_is_in_the_readme() -> None:
     commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     assert commands == {
         "up", "demo", "train", "submit", "list", "show", "leaderboard", "cancel", "retry", "queue", "drain", "worker",
-        "dispatcher", "doctor", "data", "model", "migrate", "schema",
+        "dispatcher", "doctor", "data", "model", "migrate", "schema", "backup", "restore", "log", "prune",
     }  # fmt: skip
     assert [name for name in commands if f"mmix {name}" not in README] == []
 

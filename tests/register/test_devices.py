@@ -154,7 +154,7 @@ def test_a_worker_that_says_again_that_it_is_alive_keeps_its_devices_held(sessio
     _claim(sessions, run_id, worker)
     inventory = [Listed("cpu-0", "cpu"), Listed("cpu-1", "cpu")]
     with sessions.begin() as session:
-        workers.beat(session, worker_id=worker, host="here", pid=1, queues=("any",), inventory=inventory)
+        workers.beat(session, worker_id=worker, host="here", pid=1, queues=("any",), inventory=inventory, data={})
     assert _held(sessions, worker) == {"cpu-0": run_id, "cpu-1": None}
 
 

@@ -10,9 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from mmix.errors import Fenced
-from mmix.store import endings, experiments, leases, runs
+from mmix.store import endings, events, experiments, leases, runs
+from mmix.store.events import Batch, Line, Point
 from mmix.store.experiments import Wish
-from mmix.store.leases import Lease, Point, StopReason
+from mmix.store.leases import Lease, StopReason
 from mmix.store.sessions import Sessions
 from mmix.store.states import LOSSES_ALLOWED
 from tests.conftest import make_spec, new_worker
@@ -82,12 +83,7 @@ def _renew(sessions: Sessions, lease: Lease) -> StopReason | None:
 
 def _record(sessions: Sessions, lease: Lease) -> None:
     with sessions.begin() as session:
-        leases.record_points(session, lease, [Point("error", 1, 0.5)])
-
-
-def _record_start(sessions: Sessions, lease: Lease) -> None:
-    with sessions.begin() as session:
-        leases.record_start(session, lease, pid=1, first_epoch=1)
+        events.record(session, lease, Batch(points=[Point("error", 1, 0.5)], lines=[Line(1, "so it goes")]))
 
 
 def _lose(sessions: Sessions, lease: Lease) -> None:
@@ -95,7 +91,7 @@ def _lose(sessions: Sessions, lease: Lease) -> None:
         endings.lose(session, lease, exit_code=-9, error="killed")
 
 
-WRITES: list[Callable[[Sessions, Lease], object]] = [_succeed, _fail, _renew, _record, _record_start, _lose]
+WRITES: list[Callable[[Sessions, Lease], object]] = [_succeed, _fail, _renew, _record, _lose]
 
 
 def test_of_many_claims_at_once_exactly_one_wins(sessions: Sessions, run_id: UUID) -> None:
@@ -224,20 +220,6 @@ def test_a_failed_run_tells_why_even_with_a_nul_in_the_message(sessions: Session
         failure = runs.get(session, owner="local", run_id=run_id).failure
     assert failure is not None
     assert (failure.failure_class, failure.message) == ("bad_data", "a\\x00b.png is broken")
-
-
-def test_the_newest_attempt_speaks_where_curves_overlap(sessions: Sessions, run_id: UUID) -> None:
-    first = _claimed(sessions, run_id, lease_seconds=60)
-    with sessions.begin() as session:
-        leases.record_points(session, first, [Point("error", 1, 0.5), Point("error", 2, 0.4)])
-    _lose(sessions, first)
-    second = _claimed(sessions, run_id)
-    with sessions.begin() as session:
-        leases.record_points(session, second, [Point("error", 2, 0.3)])
-        leases.record_points(session, second, [Point("error", 2, 0.3)])
-    with sessions.begin() as session:
-        assert runs.curves(session, owner="local", run_id=run_id) == {"error": [(1, 0.5), (2, 0.3)]}
-        assert runs.get(session, owner="local", run_id=run_id).epoch == 2
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmix.run import Finished, Places, Report, Saved, run
+from mmix.run import Finished, Places, Report, Saved, Vouched, run
 from mmix.spec.experiment import ExperimentSpec
 from mmix.training.compilers import missing
 
@@ -40,9 +40,9 @@ def test_a_compiled_run_resumes_bit_for_bit_and_says_that_it_was_compiled(tmp_pa
     folders = [tmp_path / name for name in ("whole", "first", "second")]
     whole = list(run(spec("on"), 0, places=Places(data=tmp_path, checkpoints=folders[0]), threads=1))
     interrupted = run(spec("on"), 0, places=Places(data=tmp_path, checkpoints=folders[1]), threads=1)
-    assert any(isinstance(report, Saved) and report.epoch == 2 for report in interrupted)
+    saved = next(report for report in interrupted if isinstance(report, Saved) and report.epoch == 2)
     interrupted.close()
-    places = Places(data=tmp_path, checkpoints=folders[2], resume=(folders[1],))
+    places = Places(data=tmp_path, checkpoints=folders[2], resume=(Vouched(str(saved.path), saved.sha256),))
     resumed = list(run(spec("on"), 0, places=places, threads=1))
     assert finished(resumed).results["last"] == finished(whole).results["last"]
     told = {"scope": "network", "why": "training.compile is on", "graphs": 1, "backend": "inductor", "mode": "default"}

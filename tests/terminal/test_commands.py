@@ -173,9 +173,20 @@ def test_submit_local_brings_its_own_service_and_takes_it_away(spec: Path, home:
 def test_submit_local_ends_with_1_and_the_reason_where_a_run_fails(tmp_path: Path, home: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(SPEC.replace("{kind: digits}", "{kind: folder, name: pets}"))
+    for split in ("train", "test"):
+        (home / "data" / "folder" / "pets" / split).mkdir(parents=True)
     found = _mmix("submit", path, "--seeds", "0", "--local", MMIX_HOME=home)
     assert found.returncode == 1
-    assert "seed 0: bad_data: no data set is registered as 'pets'" in " ".join(found.stdout.split())
+    assert "pets/train has 0 class folders and needs two" in " ".join(found.stdout.split())
+
+
+def test_submit_local_does_not_start_without_the_data(tmp_path: Path, home: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(SPEC.replace("{kind: digits}", "{kind: folder, name: pets}") + "evaluation: {ood: [{kind: svhn}]}")
+    line = _says_one_line(_mmix("submit", path, "--seeds", "0", "--local", MMIX_HOME=home))
+    assert f"folder:pets and svhn can't be found under {home / 'data'}" in line
+    assert "`mmix data prepare folder pets --from DIR` and `mmix data prepare svhn`" in line
+    assert list(home.iterdir()) == []
 
 
 def test_a_second_service_on_the_same_home_is_refused(home: Path) -> None:

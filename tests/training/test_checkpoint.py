@@ -33,6 +33,7 @@ def test_what_is_found_is_what_was_saved(tmp_path: Path) -> None:
 def test_the_newest_two_are_kept(tmp_path: Path) -> None:
     for epoch in (1, 2, 3):
         save(tmp_path, epoch)
+    checkpoint.delete_old(tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [f"epoch-00000{epoch}.{suffix}" for epoch in (2, 3) for suffix in ("json", "safetensors")]
 
