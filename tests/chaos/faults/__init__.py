@@ -1,0 +1,1 @@
+"""The ways to do harm, a module for each kind of victim."""
