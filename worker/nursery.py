@@ -94,8 +94,9 @@ class Nursery:
         except BaseException:
             traceback.print_exc()
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):  # whatever happens, a child may not go on as a second nursery
+                sys.stdout.flush()
+                sys.stderr.flush()
             os._exit(code)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -42,6 +43,8 @@ def main() -> int:
     # What was done without a protection never counts as done with it.
     archive = Archive(asked.state / f"without-{asked.sabotage}" if asked.sabotage else asked.state)
     worlds = real(asked.sabotage)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell has what it starts in the background ignore the first
+        signal.signal(ending, signal.default_int_handler)
     try:
         rows = campaign(chosen, dose=asked.dose, seed=asked.seed, archive=archive, say=say, worlds=worlds)
     except KeyboardInterrupt:

@@ -14,10 +14,21 @@ MIDDLING = make_spec(
 )
 """Some seconds of training with a checkpoint every few milliseconds."""
 
-LONG = MIDDLING.model_copy(update={"training": MIDDLING.training.model_copy(update={"epochs": 400})})
+
+def _lasting(epochs: int) -> ExperimentSpec:
+    return MIDDLING.model_copy(update={"training": MIDDLING.training.model_copy(update={"epochs": epochs})})
+
+
+LONG = _lasting(200)
 """The same for longer."""
 
-ENDLESS = MIDDLING.model_copy(update={"training": MIDDLING.training.model_copy(update={"epochs": 100_000})})
+LONGER = _lasting(400)
+"""For longer than it takes to notice that its checkpoints fail."""
+
+LONGEST = _lasting(600)
+"""For longer than a lease, however fast the machine."""
+
+ENDLESS = _lasting(100_000)
 """What only a cancel ends."""
 
 TINY = make_spec(

@@ -25,7 +25,7 @@ def worlds() -> Iterator[Worlds]:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("fault", map(_case, together([fault for fault in FAULTS if fault.quick])))
+@pytest.mark.parametrize("fault", [_case(fault) for fault in together(FAULTS) if fault.quick])
 def test_a_quick_dose_loses_nothing_and_doubles_nothing(fault: Fault, worlds: Worlds, tmp_path: Path) -> None:
     row = given(fault, worlds, dose="quick", seed=SEED, archive=Archive(tmp_path), say=print)
     assert (row.lost, row.doubled, row.reasons) == (0, 0, ())

@@ -30,7 +30,7 @@ from tests.conftest import temporary_home
 LEASE_SECONDS, RENEWAL_SECONDS = 3.0, 0.5
 PATIENCE_SECONDS = 90.0
 SABOTAGED_PATIENCE_SECONDS = 8.0  # two leases, and some: what is to be shown is that nothing happens
-_LOOK_SECONDS = 0.02
+_LOOK_SECONDS = 0.05
 _ENDS = 4  # times the patience: some runs may still be queued when the last of them was hit
 
 # Settings that a fault may set for itself: more slots for many small runs, fake GPUs for ranks.

@@ -14,7 +14,7 @@ from uuid import UUID
 import psutil
 
 from tests.chaos.campaign import Fault
-from tests.chaos.reference import LONG, MIDDLING
+from tests.chaos.reference import LONGER, MIDDLING
 from tests.chaos.world import Missed, World
 
 _SAFE_BITS = (0, 1, 2, 3, 4, 6, 7)  # the sixth makes an E of the e in 1e-4, which is the same number
@@ -46,7 +46,7 @@ def flip(world: World, chance: random.Random) -> float:
 
 def fill_disk(world: World, chance: random.Random) -> float:
     """A trainer can't write more than some kilobytes to a file, for a while; half of the time it dies meanwhile."""
-    run, attempt = world.trained(LONG, seed=0)
+    run, attempt = world.trained(LONGER, seed=0)
     pid = world.trainer(run).pid
     struck_at = time.monotonic()
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (chance.randrange(_MOST_BYTES), resource.RLIM_INFINITY))
@@ -85,7 +85,7 @@ def _resumption(world: World, chance: random.Random, harm: Callable[[Kept], None
 
     Raises: TooSlow, or Missed
     """
-    run, attempt = world.trained(MIDDLING, seed=chance.randrange(3))
+    run, attempt = world.trained(MIDDLING, seed=chance.randrange(2))
     with _undispatched(world):
         newest, before = _left_alone(world, run, chance)
         harm(newest)

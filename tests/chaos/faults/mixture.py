@@ -9,8 +9,10 @@ from uuid import UUID
 
 import psutil
 
+from tests.chaos import reference
 from tests.chaos.campaign import Fault
 from tests.chaos.faults import checkpoints, messages, services
+from tests.chaos.faults.processes import serve_nurseries
 from tests.chaos.reference import LONG, MIDDLING
 from tests.chaos.world import LEASE_SECONDS, PATIENCE_SECONDS, Missed, World
 
@@ -50,6 +52,7 @@ class Spell:
     open: list[Blow] = field(default_factory=list)
     frozen: list[tuple[float, psutil.Process]] = field(default_factory=list)
     looks_at: float = 0.0
+    posted: int = 0
     worst_seconds: float = 0.0
 
     def over(self) -> bool:
@@ -80,7 +83,8 @@ class Spell:
 
     def _look(self) -> None:
         rows = self.world.ask(_UNDER_WAY)
-        if len(rows) < _BLOWS:
+        if len(rows) < _BLOWS or (self.posted < _BLOWS and not self.due):
+            self.posted += 1
             spec, seed = self.chance.choice(_RUNS)
             self.world.submit(spec, seeds=[seed], exact=True)
         now = {row.id: (row.attempt, row.epoch) for row in rows if row.first_epoch}
@@ -103,6 +107,16 @@ class Spell:
         """Stops a process for less than a lease, or for longer."""
         process.suspend()
         self.frozen.append((time.monotonic() + self.chance.uniform(0.5, 2 * LEASE_SECONDS), process))
+
+
+def prepare(world: World) -> None:
+    """Has all ready that would take its time amid the blows.
+
+    Raises: TooSlow
+    """
+    serve_nurseries(world)
+    for spec, seed in _RUNS:
+        reference.of(spec, seed)
 
 
 def mix(world: World, chance: random.Random) -> float:
@@ -216,5 +230,6 @@ FAULTS = (
         quick=_BLOWS,
         full=167 * _BLOWS,
         each=_BLOWS,
+        prepare=prepare,
     ),
 )

@@ -93,7 +93,7 @@ def drain(world: World, chance: random.Random) -> float:
 
 
 def _trained(world: World, chance: random.Random) -> tuple[str, int]:
-    run, attempt = world.trained(MIDDLING, seed=chance.randrange(3))
+    run, attempt = world.trained(MIDDLING, seed=chance.randrange(2))
     time.sleep(chance.uniform(0, 0.3))
     return run, attempt
 
