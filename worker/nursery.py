@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mmix.parentage import die_with
-from worker import train
+from worker import pages, train
 from worker.birth import Order, read_order, told_end, told_pid
 
 _BACKLOG = 64
@@ -120,6 +120,7 @@ def main() -> None:
     os.rename(unseen, sys.argv[1])
     gc.collect()
     gc.freeze()  # what is here now stays shared with the children, page by page
+    pages.collapse()
     Nursery(listener).serve()
 
 

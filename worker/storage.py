@@ -57,15 +57,15 @@ def tidy(sessions: Sessions, run_id: UUID, *, artifacts: str) -> None:
     try:
         with sessions.begin() as session:
             remains = checkpoints.remains(session, run_id)
-            rows = checkpoints.registered(session, run_id)
         if remains is None:
             return
-        delete_now(row.place for row in rows if row.place not in remains.checkpoints)
+        delete_now(remains.surplus)
         folder = f"{artifacts}/runs/{run_id}"
         for place in _surplus(remains, _files(folder), folder):
             files.delete(place)
-        with sessions.begin() as session:
-            checkpoints.forget(session, run_id, remains)  # not before: the rows say what is still to be deleted
+        if remains.surplus:
+            with sessions.begin() as session:
+                checkpoints.forget(session, run_id, remains)  # not before: the rows say what is still to be deleted
     except StorageError as error:
         _log.warning("could not tidy up", run=str(run_id), reason=str(error))
     except DBAPIError as error:

@@ -36,10 +36,14 @@ class Registered:
 
 @dataclass(frozen=True)
 class Remains:
-    """What a run that has ended keeps: the places of checkpoints, and the attempt whose artifacts are its own."""
+    """What a run that has ended keeps: the places of checkpoints, and the attempt whose artifacts are its own.
+
+    surplus: the places of the checkpoints that it doesn't keep, as far as they are registered.
+    """
 
     checkpoints: frozenset[str]
     attempt: int | None
+    surplus: tuple[str, ...] = ()
 
 
 NOTHING = Remains(frozenset(), None)
@@ -77,9 +81,10 @@ def remains(session: Session, run_id: UUID) -> Remains | None:
     state = session.scalar(select(Run.state).where(Run.id == run_id))
     if state not in TERMINAL:
         return None
-    newest = registered(session, run_id)[: 0 if state == "cancelled" else 1]
+    places = [each.place for each in registered(session, run_id)]
+    kept = places[: 0 if state == "cancelled" else 1]
     succeeded = select(Attempt.n).where(Attempt.run_id == run_id, Attempt.outcome == "succeeded")
-    return Remains(frozenset(each.place for each in newest), session.scalar(succeeded))
+    return Remains(frozenset(kept), session.scalar(succeeded), tuple(places[len(kept) :]))
 
 
 def known(session: Session, run_ids: Collection[UUID]) -> set[UUID]:

@@ -84,16 +84,21 @@ def _has_data(worker_id: UUID) -> Any:
 
 
 def _lease(session: Session, run: Run, uuids: Sequence[str]) -> Lease:
+    spec, max_runtime_seconds = session.execute(
+        select(Group.spec, Experiment.max_runtime_seconds)
+        .join(Experiment, Experiment.digest == Group.digest)
+        .where(Experiment.id == run.experiment_id)
+    ).one()
     return Lease(
         run_id=run.id,
         attempt=run.attempt,
         seed=run.seed,
-        spec=session.get_one(Group, run.digest).spec,
+        spec=spec,
         digest=run.digest,
         device=run.device,
         devices=tuple(uuids),
-        max_runtime_seconds=session.get_one(Experiment, run.experiment_id).max_runtime_seconds,
-        resume=tuple(checkpoints.registered(session, run.id)),
+        max_runtime_seconds=max_runtime_seconds,
+        resume=tuple(checkpoints.registered(session, run.id)) if run.attempt > 1 else (),
     )
 
 

@@ -1,12 +1,16 @@
 """Connections to PostgreSQL. Doors open sessions; store functions take them and never commit."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import create_engine, text
+import psycopg
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from mmix.errors import SetupError
 from mmix.settings import Settings
@@ -20,19 +24,39 @@ STOPS_CHANNEL = "mmix_stops"
 """The NOTIFY channel that makes supervisors look at their run: its payload is the id of a run or of a worker."""
 
 
-def engine(settings: Settings, *, pool_size: int = 5, actor: str = "mmix") -> Engine:
+def engine(settings: Settings, *, pool_size: int = 5, actor: str = "mmix", trusted_seconds: float = 1.0) -> Engine:
     """An engine whose connections are checked before use, so that a restarted server costs no request.
 
+    One that was used within `trusted_seconds` isn't: checking all would cost every transaction a round trip more.
     `actor` is a word for who writes: it stands in the audit beside what is done.
     """
-    return create_engine(
+    made = create_engine(
         settings.sqlalchemy_url(),
         pool_size=pool_size,
         max_overflow=2 * pool_size,
-        pool_pre_ping=True,
         pool_timeout=10,
         connect_args={"connect_timeout": 5, "application_name": "mmix", "options": f"-c mmix.actor={actor}"},
     )
+    _check_idle(made, trusted_seconds)
+    return made
+
+
+def _check_idle(engine: Engine, trusted_seconds: float) -> None:
+    """Has the pool replace a connection that broke while nobody used it."""
+
+    @event.listens_for(engine, "checkin")
+    def put_back(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def taken(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+        idle_seconds = time.monotonic() - record.info.get("idle_since", time.monotonic())
+        if idle_seconds < trusted_seconds:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise DisconnectionError("the connection broke while it was idle") from error
 
 
 def sessions(engine: Engine) -> Sessions:

@@ -1,6 +1,7 @@
 """The nursery forks trainers that are like those started cold, and nobody suffers where it dies."""
 
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -17,6 +18,11 @@ from tests.conftest import make_spec, temporary_home
 from tests.fleet.conftest import until
 from worker import birth
 from worker.birth import Forked, Order
+
+
+def _kernel() -> tuple[int, ...]:
+    return tuple(int(number) for number in platform.release().split("-")[0].split(".")[:2])
+
 
 LONG = make_spec(training={"epochs": 3000})
 QUICK = make_spec()
@@ -44,6 +50,18 @@ def test_it_starts_no_thread_and_asks_little_of_the_machine_while_it_waits(
 ) -> None:
     process, _ = nursery
     assert process.num_threads() == 1
+
+
+@pytest.mark.skipif(_kernel() < (6, 1), reason="only Linux 6.1 and later gather pages when they are asked to")
+def test_its_own_memory_lies_in_large_pages_so_that_a_fork_is_quick(nursery: tuple[psutil.Process, str]) -> None:
+    process, _ = nursery
+    rollup = Path(f"/proc/{process.pid}/smaps_rollup")
+
+    def large() -> float:
+        kilobytes = {line.split()[0]: int(line.split()[1]) for line in rollup.read_text().splitlines()[1:]}
+        return kilobytes["AnonHugePages:"] / kilobytes["Anonymous:"]
+
+    until(lambda: large() > 0.5, seconds=20, what="memory in large pages")
 
 
 def test_a_child_that_fails_is_told_and_the_next_is_born(nursery: tuple[psutil.Process, str]) -> None:
