@@ -101,7 +101,7 @@ class Supervision:
                 self._renew(trainer)
             if now >= self._flush_at:
                 self._flush()
-            if self._overdue() or self._forsaken():
+            if self._overdue() or self._needless(trainer) or self._forsaken():
                 return
 
     def _listen(self, trainer: Trainer) -> None:
@@ -174,6 +174,10 @@ class Supervision:
         now = time.monotonic()
         stopping = self._stop_asked_at is not None and now > self._stop_asked_at + _STOP_SECONDS
         return now > self._deadline or stopping or self._past_max_runtime(now)
+
+    def _needless(self, trainer: Trainer) -> bool:
+        """Whether it is to stop before it has called: it hears nothing, and has nothing yet that is worth a wait."""
+        return self._stop_asked_at is not None and not trainer.connected
 
     def _forsaken(self) -> bool:
         """Whether rank 0 has said its last: the other ranks may wait for it, and nobody for them."""

@@ -74,3 +74,11 @@ def test_the_ranks_of_a_cancelled_run_saw_both_devices_and_all_end(client: Clien
     assert seen == ["GPU-fake-0,GPU-fake-1"] * 2
     until(lambda: not any(rank.is_running() for rank in [agent, *ranks]), seconds=3, what="the end of all ranks")
     assert client.run(run_id)["state"] == "cancelled"
+
+
+@pytest.mark.timeout(120)
+def test_a_run_that_is_cancelled_while_its_trainer_starts_is_not_waited_for(client: Client) -> None:
+    (run_id,) = _long(client)
+    until(lambda: client.run(run_id)["state"] == "running", seconds=20, what="the claim")
+    _cancel(client, run_id)
+    assert client.run(run_id)["state"] == "cancelled"
