@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,10 @@ from mmix.store.devices import Listed
 from mmix.store.experiments import Wish
 from mmix.store.leases import Lease
 from mmix.store.sessions import Sessions
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A suite that was started in the background ignores Ctrl-C, and so would all that it starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 for _name in [name for name in os.environ if name.startswith("MMIX_") and not name.startswith("MMIX_TEST_")]:
     del os.environ[_name]  # a developer's own service is none of the tests' business
