@@ -42,8 +42,8 @@ METRICS = [f"metric {number}" for number in range(10)]
 BATCH, BATCHES = 1000, 50
 POINTS_PER_SECOND = 500
 FLUSH_SECONDS = 1.0
-BATCH_SIZE, STEPS = 100, 80
-ROUNDS = 9
+BATCH_SIZE, STEPS = 100, 160
+ROUNDS = 25
 
 
 def figures() -> Iterator[Figure]:

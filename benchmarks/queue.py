@@ -148,16 +148,17 @@ def _service(*, slots: int, workers: int) -> Iterator[Service]:
     ):
         settings = Settings(home=Path(name), database_url=database_url, redis_url=redis_url, slots=slots, threads=1)
         with opened(settings, port=0, workers=workers) as house, Client(house.url) as client:
-            engine = sessions.engine(settings, pool_size=1)
+            engine = sessions.engine(settings, pool_size=1, trusted_seconds=0)  # renewals are too rare to be trusted
             yield Service(settings, sessions.sessions(engine), client)
             engine.dispose()
 
 
 @contextmanager
 def _worker(settings: Settings, program: str) -> Iterator[None]:
-    process = subprocess.Popen(
-        bound_command(sys.executable, "-m", program), env={**os.environ, **environment_of(settings)}
-    )
+    environment = {**os.environ, **environment_of(settings)}
+    with (settings.home / "worker.log").open("wb") as log:
+        command = bound_command(sys.executable, "-m", program)
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         yield
     finally:
