@@ -27,6 +27,7 @@ FAULTS = [
     ("supervisor-without-torch", "worker/dispatcher.py", "import mmix.run"),
     ("trainer-without-register", "worker/train.py", "import mmix.store.states"),
     ("spec-alone", "mmix/spec/part.py", "import mmix.settings"),
+    ("answers-without-rows", "mmix/comparison/__init__.py", "import sqlalchemy"),
     ("tables", "api/limits.py", "import mmix.store.tables"),
     ("no-circles", "mmix/store/states.py", "import mmix.store.leases"),
 ]
