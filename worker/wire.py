@@ -5,7 +5,7 @@ Downward: one `Begin`, then `Deadline`s and perhaps a `Stop`. Upward: events. En
 
 import json
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 STOPPED_EXIT = 0
@@ -110,7 +110,7 @@ _KINDS: dict[str, type[Downward | Event]] = {
 
 def encode(message: Downward | Event) -> bytes:
     """The message as one line."""
-    line = {"kind": type(message).__name__, **asdict(message)}
+    line = {"kind": type(message).__name__, **vars(message)}  # asdict copies all that is in it: six times slower
     return json.dumps(line, allow_nan=True, separators=(",", ":")).encode() + b"\n"
 
 
