@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmix.data.dataset import Dataset, Split
 from mmix.data.gaussian_mixture import bayes_rule
-from mmix.evaluation import artifacts, ood, spectrum
+from mmix.evaluation import artifacts, ood
 from mmix.evaluation.attacks import attack
 from mmix.evaluation.calibration import TEMPERATURES, confidences, equal_mass, equal_width, temperature
 from mmix.evaluation.deformations import deformed_accuracies
@@ -20,7 +20,7 @@ from mmix.evaluation.metrics import tempered_nll, top5_error
 from mmix.evaluation.predict import predict
 from mmix.evaluation.risk import mixing_bounds, risks
 from mmix.spec.data import GaussianMixture
-from mmix.spec.evaluation import Attack, Noise, Strange, ood_metric
+from mmix.spec.evaluation import GRADIENT_METRICS, MASKING, Attack, Noise, Strange, ood_metric
 from mmix.spec.experiment import ExperimentSpec
 
 Results = dict[str, float]
@@ -62,14 +62,13 @@ def assess(
     results |= _aurocs(model, data, wanted.ood, strange, known=confidences(logits, y)[0])
     tempered, scale = _tempered(model, data, logits, y)
     attacked, gradients = _robustness(model, data, wanted.attacks, seed)
-    spectra = artifacts.spectra(model, data) if "spectrum" in wanted.artifacts else {}
-    flatness: Diagnostics = {str(point): spectrum.summary(found) for point, found in spectra.items()}
+    seen = artifacts.measure(model, data, spec, seed=seed)
     return Assessment(
-        results=results | tempered | attacked,
-        diagnostics=scale | gradients | ({"spectrum": flatness} if flatness else {}),
+        results=results | tempered | attacked | seen.results,
+        diagnostics=scale | gradients | ({"spectrum": seen.summaries} if seen.spectra else {}),
         written=()
         if folder is None
-        else artifacts.write(wanted.artifacts, folder, model=model, data=data, logits=logits, y=y, spectra=spectra),
+        else artifacts.write(wanted.artifacts, folder, model=model, data=data, logits=logits, y=y, found=seen),
     )
 
 
@@ -110,12 +109,13 @@ def _tempered(model: nn.Module, data: Dataset, logits: Tensor, y: Tensor) -> tup
 def _robustness(model: nn.Module, data: Dataset, attacks: Sequence[Attack], seed: int) -> tuple[Results, Diagnostics]:
     norms = gradient_norms(model, data.test, data.statistics)
     zeros = (norms == 0).double().mean().item()
-    diagnostics: Diagnostics = {"input_gradient_norm": norms.mean().item(), "zero_gradient_fraction": zeros}
+    measured = dict(zip(GRADIENT_METRICS, (norms.mean().item(), zeros), strict=True))
     if not attacks:
-        return {}, diagnostics
+        return measured, dict(measured)
     found = attack(model, data.test, data.statistics, attacks, seed=seed)
     reasons = suspicions(attacks, found, zero_gradient_fraction=zeros)
-    return found, diagnostics | {"masking_suspected": bool(reasons), "masking_reasons": [*reasons]}
+    told: Diagnostics = {**measured, MASKING: bool(reasons), "masking_reasons": [*reasons]}
+    return found | measured | {MASKING: float(bool(reasons))}, told
 
 
 def _aurocs(

@@ -32,23 +32,30 @@ HIDDEN_UNITS = {
 
 def boundary(model: nn.Module, data: Dataset) -> Mapping[str, Json]:
     """The class probabilities on a grid over the training points, those points, and the Bayes decision if known."""
+    axes, places, logits = grid(model, data)
+    probabilities = F.softmax(logits.double(), dim=1).float().cpu()
     points = data.train.x.cpu()
-    axes = [_axis(points[:, 0]), _axis(points[:, 1])]
-    y, x = torch.meshgrid(axes[1], axes[0], indexing="ij")
-    grid = torch.stack([x, y], dim=2).reshape(-1, 2)
-    with evaluating(model), torch.inference_mode():
-        on_device = grid.to(data.statistics.mean.device)
-        probabilities = F.softmax(model(normalise(on_device, data.statistics)).double(), dim=1).float().cpu()
     every = -(-len(points) // SHOWN)
     return {
         "x": numbers(axes[0]),
         "y": numbers(axes[1]),
         "probabilities": numbers(probabilities.reshape(SIDE, SIDE, -1)),
-        "bayes": None if data.rule is None else numbers(data.rule(grid).reshape(SIDE, SIDE)),
+        "bayes": None if data.rule is None else numbers(data.rule(places).reshape(SIDE, SIDE)),
         "points": numbers(points[::every]),
         "labels": numbers(data.train.y.cpu()[::every]),
         "classes": list(data.classes),
     }
+
+
+def grid(model: nn.Module, data: Dataset) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
+    """The two axes of a grid over the training points, its points (M, 2) row by row, and the logits there (M, K)."""
+    points = data.train.x.cpu()
+    across, up = _axis(points[:, 0]), _axis(points[:, 1])
+    y, x = torch.meshgrid(up, across, indexing="ij")
+    places = torch.stack([x, y], dim=2).reshape(-1, 2)
+    with evaluating(model), torch.inference_mode():
+        logits: Tensor = model(normalise(places.to(data.statistics.mean.device), data.statistics))
+    return (across, up), places, logits
 
 
 def hidden(states: Tensor, y: Tensor, *, point: int, classes: tuple[str, ...]) -> Mapping[str, Json]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from mmix.evaluation.documents import Json, numbers, write_document
+from mmix.spec.evaluation import PASSES
 
 Results = Mapping[str, Mapping[str, float]]
 """By selection and metric, of one network."""
@@ -16,6 +17,7 @@ UNITS = {
     "nll": "nats",
     "nll_tempered": "nats",
     "brier": "squared distance",
+    PASSES: "images",
     "*": "fraction",
 }
 RATIO = "relative_excess_risk"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from mmix.spec.evaluation import METRICS
+from mmix.spec.evaluation import METRICS, TRAINING_METRICS
 
 LAST_EPOCHS = 10  # Source: the README of hongyi-zhang/mixup, "median of the last ten epochs"
 
@@ -26,3 +26,10 @@ def select(history: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]
 
 def _of(epoch: Mapping[str, float]) -> dict[str, float]:
     return {name: epoch[name] for name in METRICS}
+
+
+def of_training(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What the training says of itself, by metric: its last accuracy, and ConfMix's mean alpha first and last."""
+    alphas = [epoch["confmix_alpha"] for epoch in history if "confmix_alpha" in epoch]
+    named = (history[-1]["train_accuracy_weighted"], *(alphas[:1] + alphas[-1:]))
+    return dict(zip(TRAINING_METRICS, named, strict=False))  # without ConfMix there is the accuracy alone

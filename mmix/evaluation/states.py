@@ -34,6 +34,12 @@ class Recorder:
         return x
 
 
+def narrowest(model: nn.Module, *, shape: tuple[int, ...]) -> int:
+    """The mix point after the input whose states have the fewest numbers, the first of equals."""
+    found = widths(model, shape=shape)
+    return min(found, key=found.__getitem__)
+
+
 def widths(model: nn.Module, *, shape: tuple[int, ...]) -> dict[int, int]:
     """How many numbers the state of a sample of this shape has at each mix point after the input."""
     with evaluating(model):
@@ -54,6 +60,11 @@ def states(model: nn.Module, split: Split, statistics: Statistics, *, point: int
                 model(normalise(x[here], statistics), recorder)
                 labels.append(y[here].cpu())
     return torch.cat(recorder.states), torch.cat(labels)
+
+
+def sample(split: Split) -> Split:
+    """2,000 samples of the split in its order, or all, the same for every network: only they are read."""
+    return split.take(_chosen(len(split)).nonzero().flatten().to(split.x.device))
 
 
 def _chosen(size: int) -> Tensor:

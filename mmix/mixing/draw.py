@@ -24,6 +24,7 @@ Purpose = Literal[
     "deformation",
     "ood",
     "mmlb",
+    "box",
 ]
 
 

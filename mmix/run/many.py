@@ -25,14 +25,18 @@ from mmix.run import devices, keeping
 from mmix.run.provenance import machine
 from mmix.run.reports import Finished, Places, Report, Started, reported
 from mmix.spec.data import Points
-from mmix.spec.evaluation import METRICS
+from mmix.spec.evaluation import METRICS, PASSES
 from mmix.spec.experiment import ExperimentSpec, digest
 from mmix.training import checkpoint
 from mmix.training.loop import Epoch
 from mmix.training.memory import keep_memory
+from mmix.training.passes import passes
 from mmix.training.precision import repeatable
 from mmix.training.realisations import Learners, load_state, prepare, state
 from mmix.training.realisations_loop import train
+
+_BYTES_A_WEIGHT = 12  # itself and Adam's two moments
+_BYTES_AN_EPOCH = 64 * 2**20
 
 MEASURED = "measured"
 """Under this name a checkpoint has each network's metrics of predictions, (epochs measured, n, 3), float64."""
@@ -62,7 +66,8 @@ def run(
     Numbers equal those of the run alone but for the order of sums within a matrix product. The curves and results
     are means over the realisations (mmix.evaluation.realisations); `realisations.json`, written where artifacts go, has
     each one's own.
-    Differs: the gradients at the inputs, which a run of one network tells in its diagnostics, are left out.
+    Differs: the gradients at the inputs, and what a training says of itself, are no results as they are of a run of one
+        network: the former would take longer than all else, the latter are in the curves, as means.
 
     Raises: SetupError where the device is missing, SpecError where the sizes don't fit the data, Diverged where the
         loss of one realisation is no longer a number, which fails the run: a mean over the others would flatter.
@@ -79,10 +84,10 @@ def run(
         for epoch in train(learners, done=len(history)):
             history.append(_measured(epoch, learners, family))
             yield reported(epoch, history[-1], steps=len(learners.loaders[0].sizes))
-            if places.checkpoints is not None:
+            if places.checkpoints is not None and _worth_saving(epoch.number, family):
                 yield keeping.save(places, tensors=_state(learners, family), history=history, identity=identity)
         found = _judged(learners, family)
-        results = _results(family, history, found)
+        results = _results(family, learners, history, found)
         written = _written(places.artifacts, family, results)
         rests_on = _provenance(family, learners, startup_seconds)
         yield Finished(realisations.means(results), rests_on | _diagnostics(found) | {"artifacts": written})
@@ -93,6 +98,17 @@ def alone(spec: ExperimentSpec, place: int) -> ExperimentSpec:
     assert isinstance(spec.data, Points)
     data = spec.data.model_copy(update={"seed": spec.data.seed + place, "realisations": 1})
     return spec.model_copy(update={"data": data})
+
+
+def _worth_saving(epoch: int, family: Family) -> bool:
+    """Whether this epoch gets a checkpoint: so many epochs apart that each has at most 64 MiB to pay for it.
+
+    A hundred networks of the toy study are 630 MB with Adam's moments, which take as long to write as an epoch to
+    train. Of a finished family nobody asks the weights, so one that is thinned out doesn't keep its last ones.
+    """
+    weights = sum(parameter.numel() for parameter in family.mould.parameters())
+    apart = -(-weights * len(family.seeds) * _BYTES_A_WEIGHT // _BYTES_AN_EPOCH)
+    return epoch % apart == 0 and (apart == 1 or epoch < family.spec.training.epochs)
 
 
 def _prepared(spec: ExperimentSpec, seed: int, folder: Path, device: torch.device) -> tuple[Family, Learners]:
@@ -178,12 +194,13 @@ def _judged(learners: Learners, family: Family) -> list[Assessment]:
 
 
 def _results(
-    family: Family, history: Sequence[dict[str, float]], found: Sequence[Assessment]
+    family: Family, learners: Learners, history: Sequence[dict[str, float]], found: Sequence[Assessment]
 ) -> list[dict[str, dict[str, float]]]:
     """By realisation, selection and metric: the selections are each realisation's own, not those of the means."""
     results = [select(_own_history(family, history, place)) for place in range(len(family.seeds))]
-    for own, judged in zip(results, found, strict=True):
-        own["last"] |= judged.results
+    for own, judged, seed, batches in zip(results, found, family.seeds, learners.loaders, strict=True):
+        cost = passes(family.spec, seed=seed, images=batches.images, sizes=batches.sizes)
+        own["last"] |= judged.results | {PASSES: cost}
     return results
 
 

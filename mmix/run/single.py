@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,19 +18,20 @@ from mmix.evaluation.assess import Assessment, assess
 from mmix.evaluation.documents import Json
 from mmix.evaluation.metrics import metrics
 from mmix.evaluation.predict import BATCH, predict
-from mmix.evaluation.selections import select
+from mmix.evaluation.selections import of_training, select
 from mmix.mixing.shares import Shares
 from mmix.models.build import build
 from mmix.run import devices, keeping
 from mmix.run.provenance import provenance
 from mmix.run.reports import Finished, Places, Report, Started, reported
-from mmix.spec.evaluation import Evaluation, Noise, ood_metric
+from mmix.spec.evaluation import PASSES, Evaluation, Noise, ood_metric
 from mmix.spec.experiment import ExperimentSpec, digest
 from mmix.training import checkpoint
 from mmix.training.compilation import compile_network
 from mmix.training.learner import Learner, load_state, prepare, state
 from mmix.training.loop import Epoch, train
 from mmix.training.memory import keep_memory
+from mmix.training.passes import passes
 from mmix.training.precision import repeatable
 from mmix.training.ranks import Ranks, joined, own_device, shares
 from mmix.training.sync_norm import synchronise
@@ -75,11 +76,15 @@ def run(
         if ranks.leads:
             found = assess(learner.model, data, spec, seed=seed, strange=strange, folder=places.artifacts)
             rests_on = provenance(spec, data, learner, startup_seconds)
-            yield _finished(select(history), found, rests_on)
+            cost = passes(spec, seed=seed, images=learner.loader.images, sizes=learner.loader.sizes)
+            yield _finished(history, found, cost, rests_on)
 
 
-def _finished(results: dict[str, dict[str, float]], found: Assessment, rests_on: dict[str, Json]) -> Finished:
-    results["last"] |= found.results
+def _finished(
+    history: Sequence[dict[str, float]], found: Assessment, cost: float, rests_on: dict[str, Json]
+) -> Finished:
+    results = select(history)
+    results["last"] |= found.results | of_training(history) | {PASSES: cost}
     written: list[Json] = [path.name for path in found.written]
     return Finished(results, rests_on | {"diagnostics": found.diagnostics, "artifacts": written})
 

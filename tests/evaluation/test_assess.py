@@ -1,7 +1,10 @@
 import json
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import mean
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -20,7 +23,7 @@ from mmix.evaluation.calibration import equal_mass, equal_width
 from mmix.evaluation.metrics import metrics, top5_error
 from mmix.evaluation.predict import predict
 from mmix.models.build import build
-from mmix.spec.evaluation import FINAL_METRICS, is_metric
+from mmix.spec.evaluation import FINAL_METRICS, GRADIENT_METRICS, MASKING, SPECTRUM_MEASURES, is_metric
 from mmix.spec.experiment import ExperimentSpec
 from tests.conftest import make_spec
 
@@ -76,8 +79,8 @@ def test_everything_that_digits_admit_is_measured() -> None:
 
 def test_points_have_risks_and_neither_pixels_nor_a_fifth_class() -> None:
     found = assessed(make_spec(**POINTS))
-    assert set(found.results) == {"ece", "ece_mass", *RISKS}
-    assert set(found.diagnostics) == {"input_gradient_norm", "zero_gradient_fraction"}
+    assert set(found.results) == {"ece", "ece_mass", *RISKS, *GRADIENT_METRICS}
+    assert set(found.diagnostics) == set(GRADIENT_METRICS)
 
 
 def test_the_bound_is_the_data_set_s_and_not_the_run_s() -> None:
@@ -126,10 +129,22 @@ def test_a_failed_attack_of_suspicion_is_reported() -> None:
     model, data = prepared(spec)
     for parameter in model.parameters():
         parameter.data.zero_()  # a network that answers always the same has no gradient
-    found = assess(model, data, spec, seed=0, strange={}, folder=None).diagnostics
+    assessment = assess(model, data, spec, seed=0, strange={}, folder=None)
+    found = assessment.diagnostics
     assert found["zero_gradient_fraction"] == 1
     assert found["masking_suspected"] is True
     assert len(found["masking_reasons"]) == 1  # type: ignore[arg-type]
+    measured = {name: assessment.results[name] for name in (*GRADIENT_METRICS, MASKING)}
+    assert measured == {"input_gradient_norm": 0.0, "zero_gradient_fraction": 1.0, "masking_suspected": 1.0}
+
+
+def test_without_attacks_nothing_is_said_of_masking_and_without_reason_it_is_none() -> None:
+    assert MASKING not in assessed(make_spec(evaluation={"attacks": []})).results
+    found = assessed(make_spec())
+    assert (found.results[MASKING], found.diagnostics["masking_reasons"]) == (0.0, [])
+    assert {name: found.results[name] for name in GRADIENT_METRICS} == {
+        name: found.diagnostics[name] for name in GRADIENT_METRICS
+    }
 
 
 def test_the_logits_give_all_metrics_of_predictions_again_to_the_last_bit(tmp_path: Path) -> None:
@@ -148,7 +163,7 @@ def test_the_logits_give_all_metrics_of_predictions_again_to_the_last_bit(tmp_pa
         assert file.metadata()["kind"] == "logits"
 
 
-@pytest.mark.parametrize("artifact", ["reliability", "spectrum", "hidden"])
+@pytest.mark.parametrize("artifact", ["reliability", "spectrum", "hidden", "mixing_loss"])
 def test_documents_say_what_they_are(artifact: str, tmp_path: Path) -> None:
     spec = asking(artifact, model={"kind": "bottleneck_mlp", "before": [8], "width": 2, "after": [8]})
     (path,) = assessed(spec, tmp_path).written
@@ -172,6 +187,28 @@ def test_spectra_are_of_all_points_after_the_input_and_summed_up(tmp_path: Path)
     document = read(found.written[0])
     assert [each["point"] for each in document["points"]] == [1, 2]  # type: ignore[attr-defined]
     assert set(found.diagnostics["spectrum"]) == {"1", "2"}  # type: ignore[arg-type]
+    summed: Any = found.diagnostics["spectrum"]["2"]  # type: ignore[call-overload, index]
+    for measure in SPECTRUM_MEASURES:
+        assert found.results[f"spectrum_{measure}@2"] == summed["class_mean"][measure]
+        assert found.results[f"pooled_spectrum_{measure}@2"] == summed["pooled"][measure]
+
+
+def test_the_space_of_the_narrowest_layer_is_summed_up() -> None:
+    found = assessed(asking("hidden", model={"kind": "bottleneck_mlp", "before": [8], "width": 2, "after": [8]}))
+    assert 0 < found.results["hidden_scatter@2"] < 1
+    assert 0 < found.results["hidden_entropy@2"] < math.log(10)
+    wide = assessed(asking("hidden", model={"kind": "mlp", "hidden": [8]})).results
+    assert ("hidden_scatter@1" in wide, "hidden_entropy@1" in wide) == (True, False)
+
+
+def test_the_floor_of_the_mixing_loss_is_a_file_and_a_result(tmp_path: Path) -> None:
+    mixing = {"kind": "manifold_mixup", "alpha": 2.0, "layers": [0, 1]}
+    found = assessed(asking("mixing_loss", mixing=mixing), tmp_path)
+    document = read(found.written[0])
+    assert (document["metric"], document["alpha"]) == ("mixed_kl", 2.0)
+    losses = [each["loss"] for each in document["layers"]]  # type: ignore[attr-defined]
+    assert found.results["mixed_kl"] == mean(losses)
+    assert [each["point"] for each in document["points"]] == [0, 1]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kind", ["gaussian_mixture", "spirals"])

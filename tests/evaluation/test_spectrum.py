@@ -49,6 +49,7 @@ def test_the_measures_of_a_spectrum_made_by_hand() -> None:
     assert (even.largest, even.rest, even.ratio) == (2, 4, 2)
     assert even.participation_ratio == pytest.approx(3)
     assert even.effective_rank == pytest.approx(3)
+    assert even.rank == 3
     uneven = Spectrum("pooled", True, 9, torch.tensor([3.0, 1.0], dtype=torch.float64)).measures
     assert uneven is not None
     assert uneven.participation_ratio == pytest.approx((9 + 1) ** 2 / (81 + 1))
@@ -62,7 +63,15 @@ def test_ratio_and_ranks_do_not_change_with_the_scale() -> None:
     assert other is not None
     assert other.ratio == pytest.approx(one.ratio)
     assert other.effective_rank == pytest.approx(one.effective_rank)
+    assert other.rank == one.rank
     assert other.participation_ratio == pytest.approx(one.participation_ratio)
+
+
+@pytest.mark.parametrize(("values", "rank"), [([1.0, 0.0], 1), ([9.0, 1.0], 2), ([9.0, 1.0, 0.1], 2), ([11.0, 1.0], 1)])
+def test_the_rank_counts_the_directions_that_hold_99_per_cent(values: list[float], rank: int) -> None:
+    found = Spectrum("0", True, 3, torch.tensor(values, dtype=torch.float64)).measures
+    assert found is not None
+    assert found.rank == rank
 
 
 def test_states_that_are_all_equal_have_no_measures() -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mmix.errors import DataMissing, Diverged, SetupError
 from mmix.run import Finished, Places, Report, Saved, Started, Trained, Vouched, run
-from mmix.spec.evaluation import is_metric
+from mmix.spec.evaluation import PASSES, is_metric
 from mmix.spec.experiment import ExperimentSpec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -85,6 +85,19 @@ def test_results_have_the_names_that_may_be_stored(tmp_path: Path) -> None:
     assert set(found) == {"last", "median_of_last_ten", "best_on_test"}
     assert all(is_metric(name) for selection in found.values() for name in selection)
     assert found["last"]["fgsm_accuracy@pixel:0/255"] == pytest.approx(1 - found["last"]["error"])
+
+
+def test_the_results_say_what_the_training_cost_and_says_of_itself(tmp_path: Path) -> None:
+    wanted = spec(mixing={"kind": "confmix", "layers": [1], "warmup_epochs": 2})
+    found = reports(wanted, nowhere(tmp_path))
+    last, epochs = results(found)["last"], metrics(found)
+    assert last[PASSES] == 100 * (4 + 2 / 3)  # half of the epochs ask for the confidence in 100 images
+    assert (last["confmix_alpha_first"], last["confmix_alpha_last"]) == tuple(
+        epoch["confmix_alpha"] for epoch in epochs[2:]
+    )
+    assert last["train_accuracy_weighted"] == epochs[-1]["train_accuracy_weighted"]
+    plain = results(reports(spec(), nowhere(tmp_path)))["last"]
+    assert (plain[PASSES], "confmix_alpha_last" in plain) == (400, False)
 
 
 def test_provenance_says_what_the_results_rest_on(tmp_path: Path) -> None:

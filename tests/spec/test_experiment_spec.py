@@ -11,14 +11,21 @@ from pydantic import ValidationError
 from mmix.spec.data import Data, realisations_of
 from mmix.spec.evaluation import (
     FINAL_METRICS,
+    HIDDEN_MEASURES,
     METRICS,
+    NETWORK_METRICS,
+    SPECTRUM_MEASURES,
     Fgsm,
     NormalisedFgsm,
     Pgd,
     attack_metric,
+    confidence_metric,
     deformation_metric,
+    hidden_metric,
     higher_is_better,
     is_metric,
+    pooled_spectrum_metric,
+    spectrum_metric,
 )
 from mmix.spec.experiment import ExperimentSpec, canonical, digest, label
 from mmix.spec.mixing import Mixing, layers_of
@@ -215,6 +222,10 @@ def test_metric_names_are_a_closed_set() -> None:
     names = [
         *METRICS,
         *FINAL_METRICS,
+        *NETWORK_METRICS,
+        *(spectrum_metric(measure, 12) for measure in SPECTRUM_MEASURES),
+        *(pooled_spectrum_metric(measure, 1) for measure in SPECTRUM_MEASURES),
+        *(confidence_metric(point) for point in (0, 1)),
         *(attack_metric(fgsm, eps) for eps in (0, 8, 255)),
         attack_metric(Pgd(kind="pgd", steps=20), 8),
         attack_metric(NormalisedFgsm(kind="fgsm_normalised"), 0.03),
@@ -231,8 +242,9 @@ def test_metric_names_are_a_closed_set() -> None:
     ]
     assert all(map(is_metric, names))
     assert not any(map(is_metric, ("accuracy", "fgsm_accuracy@pixel:256/255", "fgsm_accuracy@pixel:08/255", "")))
-    assert all(map(higher_is_better, names[-5:]))
-    assert not higher_is_better("error")
+    assert not any(map(is_metric, ("spectrum_rank@0", "spectrum_rank", "hidden_width@2", "mixed_confidence@01")))
+    assert all(map(higher_is_better, [*names[-5:], *(hidden_metric(measure, 2) for measure in HIDDEN_MEASURES)]))
+    assert not any(map(higher_is_better, ("error", "mixed_kl", "forward_backward_passes", "spectrum_rest@1")))
 
 
 @pytest.mark.parametrize(

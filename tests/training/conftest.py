@@ -63,7 +63,7 @@ def _make(
         spec,
         seed=0,
         model=network or build(spec.model, shape=(1, 8, 8), classes=5, seed=0),
-        loader=Loader(split, statistics, batch_size=6, crop_padding=1, flip=True, seed=0),
+        loader=Loader(split, statistics, batch_size=spec.training.batch_size, crop_padding=1, flip=True, seed=0),
         shape=(1, 8, 8),
         classes=5,
         device=torch.device("cpu"),
