@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
+from api.analysis import Analyses
 from mmix.store.sessions import Sessions
 
 
@@ -17,6 +18,11 @@ def _root(request: Request) -> str:
     return root
 
 
+def _analyses(request: Request) -> Analyses:
+    analyses: Analyses = request.app.state.analyses
+    return analyses
+
+
 def _owner() -> str:
     return "local"  # until there are API keys
 
@@ -24,5 +30,6 @@ def _owner() -> str:
 SessionsOf = Annotated[Sessions, Depends(_sessions)]
 Root = Annotated[str, Depends(_root)]
 """Where checkpoints and artifacts lie, shared with the workers: a folder, or a URL."""
+AnalysesOf = Annotated[Analyses, Depends(_analyses)]
 Owner = Annotated[str, Depends(_owner)]
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,200}$")]

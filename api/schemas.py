@@ -8,11 +8,10 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from mmix.spec.evaluation import METRIC_NAMES_HELP, METRICS, is_metric
+from mmix.spec.evaluation import METRIC_NAMES_HELP, is_metric
 from mmix.spec.experiment import ExperimentSpec
 from mmix.spec.part import Part
 from mmix.store.experiments import ExperimentView, Wish
-from mmix.store.leaderboard import Place
 from mmix.store.runs import AttemptView, LineView, RunView
 from mmix.store.states import Outcome, State
 
@@ -20,7 +19,11 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,63}$")]
 
 
-def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The values.
+
+    Raises: PydanticCustomError where one of them stands twice.
+    """
     doubled = sorted({value for value in values if values.count(value) > 1})
     if doubled:
         raise PydanticCustomError(
@@ -44,13 +47,13 @@ class ExperimentRequest(Part):
     """A spec, the seeds to run it with, and how: after all of the experiments or runs that `after` names."""
 
     spec: ExperimentSpec
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False), AfterValidator(_unique)]
-    tags: Annotated[tuple[Tag, ...], Field(max_length=32, strict=False), AfterValidator(_unique)] = ()
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False), AfterValidator(unique)]
+    tags: Annotated[tuple[Tag, ...], Field(max_length=32, strict=False), AfterValidator(unique)] = ()
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     device: Literal["any", "cpu", "cuda"] = "any"
     max_runtime_seconds: Annotated[int, Field(ge=1, le=30 * 86_400)] | None = None
     after: Annotated[
-        tuple[Annotated[UUID, Field(strict=False)], ...], Field(max_length=100, strict=False), AfterValidator(_unique)
+        tuple[Annotated[UUID, Field(strict=False)], ...], Field(max_length=100, strict=False), AfterValidator(unique)
     ] = ()
 
     def wish(self) -> Wish:
@@ -132,6 +135,9 @@ class Run(BaseModel):
     A run that is retried stays as it was; the new one names it in `retry_of`. `not_before` is when a run that met an
     unforeseen error is tried again.
 
+    `device_seconds` are those of all its attempts together, times the devices that each held. `withdrawn` is why its
+    results were taken away, where they were.
+
     `provenance` is what the results rest on: versions, device, threads, the data's checksum and sizes, diagnostics.
     """
 
@@ -147,6 +153,8 @@ class Run(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     results: dict[str, dict[str, float]]
+    device_seconds: float | None
+    withdrawn: str | None
     provenance: dict[str, Any] | None
     failure: Failure | None
 
@@ -172,9 +180,17 @@ class Run(BaseModel):
             started_at=view.started_at,
             finished_at=view.finished_at,
             results=view.results,
+            device_seconds=view.device_seconds,
+            withdrawn=view.withdrawn,
             provenance=view.provenance,
             failure=failure,
         )
+
+
+class WithdrawalRequest(Part):
+    """Why the results of a run are taken away."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 
 
 class Attempt(Answer):
@@ -245,51 +261,6 @@ class Log(BaseModel):
         """The answer for these rows, of which there is one more than `limit` where a page follows."""
         shown = [LogLine.model_validate(view) for view in views[:limit]]
         return cls(items=shown, next=f"{shown[-1].attempt}:{shown[-1].n}" if len(views) > limit else None)
-
-
-class LeaderboardQuery(BaseModel):
-    """Which groups to list, in which order, with which metrics."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    data: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_:-]{0,80}$")] | None = None
-    model: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")] | None = None
-    mixing: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")] | None = None
-    metric: Annotated[list[MetricName], Field(max_length=64)] = []
-    sort: MetricName = METRICS[0]
-    selection: Literal["last", "median_of_last_ten", "best_on_test"] = "last"
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=400)] | None = None
-
-
-class Aggregate(Answer):
-    """One metric over n seeds; `std` is the sample standard deviation, null for a single seed."""
-
-    mean: float
-    std: float | None
-    n: int
-
-
-class LeaderboardRow(Answer):
-    """One group: a spec over its seeds. Each seed counts once, however often it was run."""
-
-    group: str
-    spec: dict[str, Any]
-    label: str
-    n: int
-    metrics: dict[str, Aggregate]
-
-    @classmethod
-    def of(cls, place: Place) -> Self:
-        """The answer for this row."""
-        return cls.model_validate(place)
-
-
-class Leaderboard(BaseModel):
-    """A page of the leaderboard, best first."""
-
-    items: list[LeaderboardRow]
-    next: str | None
 
 
 class Health(BaseModel):

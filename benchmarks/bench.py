@@ -21,7 +21,18 @@ import torch
 
 from benchmarks.figures import Figure, shown
 
-MODULES = ("throughput", "mixing_overhead", "evaluation_cost", "memory", "ddp", "toy_step", "queue", "events")
+MODULES = (
+    "throughput",
+    "mixing_overhead",
+    "evaluation_cost",
+    "memory",
+    "ddp",
+    "toy_step",
+    "queue",
+    "events",
+    "comparisons",
+    "leaderboard",
+)
 RESULTS = Path(__file__).parent / "RESULTS.md"
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16")
 """What of a CPU decides how fast it multiplies in each precision."""

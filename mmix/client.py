@@ -148,6 +148,10 @@ class Client:
         """A new run in the place of one that failed or was cancelled. Raises: ServiceError"""
         return self._call("POST", f"/v1/runs/{run_id}/retry")
 
+    def withdraw_run(self, run_id: str, *, reason: str) -> Json:
+        """Takes the results of a finished run away. Raises: ServiceError"""
+        return self._call("POST", f"/v1/runs/{run_id}/withdraw", json={"reason": reason})
+
     def workers(self) -> Json:
         """The live workers. Raises: ServiceError"""
         return self._call("GET", "/v1/workers")
@@ -163,6 +167,67 @@ class Client:
     def leaderboard(self, **filters: object) -> Json:
         """A page of the leaderboard. Raises: ServiceError"""
         return self._call("GET", "/v1/leaderboard", params={k: v for k, v in filters.items() if v is not None})
+
+    def leaderboard_text(self, **filters: object) -> Iterator[str]:
+        """The leaderboard as the `format` among these filters has it, as it comes. Raises: ServiceError"""
+        asked: Any = {k: v for k, v in filters.items() if v is not None}
+        try:
+            with self._http.stream("GET", "/v1/leaderboard", params=asked) as response:
+                if not response.is_success:
+                    response.read()
+                    raise self._refused(response)
+                yield from response.iter_text()
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from None
+
+    def compare(self, body: Json, *, key: str | None = None) -> Json:
+        """Creates a comparison: {name, base, arms or grid, seeds, metric, baseline, ...}.
+
+        Raises: ServiceError
+        """
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return self._call("POST", "/v1/comparisons", json=body, headers=headers)
+
+    def comparison(self, comparison_id: str, metric: str | None = None, *, analysis: bool = True) -> Json:
+        """One comparison with its analysis, by another metric than the primary one if given. Raises: ServiceError"""
+        asked = {} if metric is None else {"metric": metric}
+        path = f"/v1/comparisons/{comparison_id}"
+        return self._call("GET", path, params=asked | ({} if analysis else {"analysis": "false"}))
+
+    def comparisons(
+        self, *, name: str | None = None, tags: Sequence[str] = (), limit: int = 50, cursor: str | None = None
+    ) -> Json:
+        """A page of comparisons, the newest first, of this name and with all of these tags. Raises: ServiceError"""
+        asked = {"name": name, "tag": list(tags), "limit": limit, "cursor": cursor}
+        return self._call("GET", "/v1/comparisons", params={k: v for k, v in asked.items() if v is not None})
+
+    def cancel_comparison(self, comparison_id: str) -> Json:
+        """Cancels every unfinished run of its own. Raises: ServiceError"""
+        return self._call("POST", f"/v1/comparisons/{comparison_id}/cancel")
+
+    def wait_for_comparison(self, comparison_id: str, *, watch: Callable[[Json], None]) -> Json:
+        """The comparison with its analysis once all its runs have ended; calls `watch` with it after each look.
+
+        Raises: ServiceError
+        """
+        while True:
+            found = self.comparison(comparison_id, analysis=False)
+            watch(found)
+            if all(run["state"] in TERMINAL for arm in found["arms"] for run in arm["runs"]):
+                return self.comparison(comparison_id)
+            time.sleep(_POLL_SECONDS)
+
+    def suites(self) -> Json:
+        """All suites. Raises: ServiceError"""
+        return self._call("GET", "/v1/suites")
+
+    def suite(self, name: str) -> Json:
+        """A suite with its studies and claims, and the data that they need. Raises: ServiceError"""
+        return self._call("GET", f"/v1/suites/{quote(name, safe='')}")
+
+    def suite_table(self, name: str, *, budget: str) -> Json:
+        """What a suite's newest comparisons have come to, and the verdicts on its claims. Raises: ServiceError"""
+        return self._call("GET", f"/v1/suites/{quote(name, safe='')}/table", params={"budget": budget})
 
     def wait(self, experiment_ids: Iterable[str], *, watch: Callable[[list[Json]], None]) -> list[Json]:
         """The finished runs of these experiments; calls `watch` with all runs after each look.

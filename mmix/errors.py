@@ -12,6 +12,8 @@ MmixError
 │   ├── NotFound         no such row
 │   ├── Conflict         the request contradicts what is stored
 │   └── Fenced           this attempt no longer owns its run
+├── FigureError          these data don't make this figure
+├── RecordsBroken        published records contradict each other, or are none
 ├── ServiceError         the REST API refused, or can't be reached
 └── SetupError           the machine isn't ready: a port, a folder, a database
 """
@@ -75,6 +77,14 @@ class Conflict(StoreError):
 
 class Fenced(StoreError):
     """The attempt that writes is no longer the one that owns the run."""
+
+
+class FigureError(MmixError):
+    """The data given don't make the figure that was asked for."""
+
+
+class RecordsBroken(MmixError):
+    """Published records contradict each other, or a file of them isn't one."""
 
 
 class ServiceError(MmixError):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,7 +21,7 @@ from xdist.scheduler import LoadFileScheduling
 from mmix import embedded
 from mmix.settings import Settings
 from mmix.spec.experiment import ExperimentSpec
-from mmix.store import experiments, leases, schema, workers
+from mmix.store import endings, experiments, leases, schema, workers
 from mmix.store import sessions as store
 from mmix.store.devices import Listed
 from mmix.store.experiments import Wish
@@ -164,6 +165,22 @@ def new_lease(session: Session) -> Lease:
         lease_seconds=60,
     )
     assert lease is not None
+    return lease
+
+
+def finish(
+    session: Session,
+    run_id: UUID,
+    *,
+    found: Mapping[str, Mapping[str, float]],
+    provenance: Mapping[str, Any] = MappingProxyType({}),
+) -> Lease:
+    """A queued run's way to its end: a new worker claims it and succeeds. Its lease."""
+    lease = leases.claim(
+        session, run_id=run_id, worker_id=new_worker(session), host="here", queues=("any",), lease_seconds=60
+    )
+    assert lease is not None
+    endings.succeed(session, lease, found=found, provenance=provenance)
     return lease
 
 

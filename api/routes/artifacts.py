@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
+from api.artifacts import folder
 from api.dependencies import Owner, Root, SessionsOf
 from api.schemas import Artifact, Artifacts
 from mmix import files
@@ -36,7 +37,7 @@ def get_artifact(run_id: UUID, name: str, sessions: SessionsOf, owner: Owner, ro
     if size is None:
         raise NotFound(f"Run {run_id} has no artifact {name!r}")
     try:
-        content = files.chunks(f"{_folder(run, root=root)}/{name}")
+        content = files.chunks(f"{folder(root, run_id=run.id, attempt=run.attempt)}/{name}")
     except FileNotFoundError:
         raise NotFound(f"Run {run_id} has no artifact {name!r} any more") from None
     return StreamingResponse(
@@ -59,8 +60,8 @@ def _sizes(run: RunView, *, root: str) -> dict[str, int]:
     written = (run.provenance or {}).get("artifacts", [])
     if not written:
         return {}
-    return {name: size for name, size in files.sizes(_folder(run, root=root)).items() if name in written}
-
-
-def _folder(run: RunView, *, root: str) -> str:
-    return f"{root}/runs/{run.id}/{run.attempt}/artifacts"
+    return {
+        name: size
+        for name, size in files.sizes(folder(root, run_id=run.id, attempt=run.attempt)).items()
+        if name in written
+    }

@@ -1,12 +1,12 @@
 """Experiments: create, get, list, cancel."""
 
-import hashlib
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 
 from api.dependencies import IdempotencyKey, Owner, SessionsOf
+from api.idempotency import Sent, once
 from api.schemas import Experiment, ExperimentRequest, Experiments
 from mmix.store import experiments, runs
 from mmix.store.sessions import Sessions
@@ -21,22 +21,9 @@ def create_experiment(
     request: ExperimentRequest, sessions: SessionsOf, owner: Owner, idempotency_key: IdempotencyKey = None
 ) -> Experiment:
     """Stores an experiment and queues one run per seed. The same Idempotency-Key gets the same answer."""
+    sent = Sent(owner, _ROUTE, idempotency_key, request)
     with sessions.begin() as session:
-        if idempotency_key is None:
-            return _create(session, request, owner)
-        digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
-        name: dict[str, str] = {
-            "owner": owner,
-            "route": _ROUTE,
-            "key": idempotency_key,
-            "request_sha256": digest,
-        }
-        known = experiments.remembered(session, **name)
-        if known is not None:
-            return Experiment.model_validate(known)
-        answer = _create(session, request, owner)
-        experiments.remember(session, **name, body=answer.model_dump(mode="json"))
-        return answer
+        return once(session, sent, Experiment, lambda: _create(session, request, owner))
 
 
 def _create(session: Any, request: ExperimentRequest, owner: str) -> Experiment:

@@ -1,4 +1,4 @@
-"""Runs: get, curves, attempts, log, cancel, retry."""
+"""Runs: get, curves, attempts, log, cancel, withdraw, retry."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from api.dependencies import Owner, SessionsOf
-from api.schemas import Attempts, Curves, Log, Run
-from mmix.store import retries, runs
+from api.schemas import Attempts, Curves, Log, Run, WithdrawalRequest
+from mmix.store import results, retries, runs
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -64,6 +64,17 @@ def cancel_run(run_id: UUID, sessions: SessionsOf, owner: Owner) -> Run:
     """Cancels a waiting run at once and a running one within seconds; a finished run stays as it is."""
     with sessions.begin() as session:
         runs.cancel(session, owner=owner, run_id=run_id)
+        return Run.of(runs.get(session, owner=owner, run_id=run_id))
+
+
+@router.post("/{run_id}/withdraw")
+def withdraw_run(run_id: UUID, request: WithdrawalRequest, sessions: SessionsOf, owner: Owner) -> Run:
+    """Takes the results of a finished run away, for good; the audit keeps them.
+
+    Another finished run of the same spec and seed then counts on the leaderboard, where there is one.
+    """
+    with sessions.begin() as session:
+        results.withdraw(session, owner=owner, run_id=run_id, reason=request.reason)
         return Run.of(runs.get(session, owner=owner, run_id=run_id))
 
 

@@ -4,8 +4,24 @@ import sys
 
 import typer
 
-from mmix.cli import admin, backup, data, doctor, experiments, fleet, log, model, prune, service, train
-from mmix.errors import MmixError, SpecError
+from mmix.cli import (
+    admin,
+    backup,
+    comparisons,
+    data,
+    doctor,
+    experiments,
+    figure,
+    fleet,
+    leaderboard,
+    log,
+    model,
+    prune,
+    service,
+    suite,
+    train,
+)
+from mmix.errors import FigureError, MmixError, SpecError
 
 app = typer.Typer(
     name="mmix",
@@ -21,7 +37,11 @@ app.command()(experiments.submit)
 app.command(name="list")(experiments.list_)
 app.command()(experiments.show)
 app.command()(log.log)
-app.command()(experiments.leaderboard)
+app.command()(comparisons.compare)
+app.command()(comparisons.comparison)
+app.add_typer(leaderboard.app, name="leaderboard")
+app.command()(leaderboard.withdraw)
+app.command()(figure.figure)
 app.command()(experiments.cancel)
 app.command()(experiments.retry)
 app.command()(fleet.queue)
@@ -31,6 +51,7 @@ app.command()(fleet.dispatcher)
 app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")
+app.add_typer(suite.app, name="suite")
 app.command()(admin.migrate)
 app.command()(admin.schema)
 app.command()(backup.backup)
@@ -44,6 +65,6 @@ def main() -> None:
         app()
     except MmixError as error:
         print(f"mmix: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, SpecError) else 1)
+        sys.exit(2 if isinstance(error, SpecError | FigureError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,7 +1,7 @@
-"""`mmix submit`, `list`, `show`, `leaderboard`, `cancel` and `retry`: the service from a terminal."""
+"""`mmix submit`, `list`, `show`, `cancel` and `retry`: the service from a terminal."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +27,9 @@ def service_client() -> Iterator["Client"]:
 
 
 @contextmanager
-def _local_client() -> Iterator["Client"]:
+def local_client() -> Iterator["Client"]:
+    """The client of an embedded service that lives as long."""
+    """The client of an embedded service that lives as long as this."""
     from mmix import settings
     from mmix.cli.household import household
     from mmix.client import Client
@@ -60,8 +62,8 @@ def submit(
 
     asked, chosen = document.load(spec), parse_seeds(seeds)
     if local:
-        _look_for_data(asked)
-    with _local_client() if local else service_client() as client:
+        look_for_data([asked])
+    with local_client() if local else service_client() as client:
         made = client.submit(
             asked,
             seeds=chosen,
@@ -77,7 +79,7 @@ def submit(
             _watch(client, [made])
 
 
-def _look_for_data(spec: "ExperimentSpec") -> None:
+def look_for_data(specs: Iterable["ExperimentSpec"]) -> None:
     """Raises: DataMissing where this machine, the only worker, lacks data: its runs would wait for ever."""
     from mmix import settings
     from mmix.errors import DataMissing
@@ -87,7 +89,7 @@ def _look_for_data(spec: "ExperimentSpec") -> None:
 
     folder = settings.load().data_folder
     found = shelves.look(folder)
-    missing = [name for name in needed_data(spec) if name not in found]
+    missing = sorted({name for spec in specs for name in needed_data(spec) if name not in found})
     if missing:
         commands = " and ".join(f"`{preparation(name)}`" for name in missing)
         raise DataMissing(f"{' and '.join(missing)} can't be found under {folder}: run {commands}")
@@ -104,7 +106,7 @@ def _watch(client: "Client", experiments: list[dict[str, Any]]) -> None:
 
 
 def show(identity: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
-    """Shows an experiment or a run."""
+    """Shows an experiment, a comparison or a run."""
     with service_client() as client:
         _show(client, identity, as_json=as_json)
 
@@ -112,11 +114,14 @@ def show(identity: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson
 def _show(client: "Client", identity: str, *, as_json: bool) -> None:
     from rich.console import Console
 
+    from mmix.cli.compared import comparison_table
     from mmix.cli.tables import experiment_table, run_table
 
     found = _find(client, identity)
     if as_json:
         typer.echo(json.dumps(found))
+    elif "arms" in found:
+        Console().print(comparison_table(found))
     elif "runs" in found:
         Console().print(experiment_table(found, [client.run(run["id"]) for run in found["runs"]]))
     else:
@@ -124,55 +129,45 @@ def _show(client: "Client", identity: str, *, as_json: bool) -> None:
 
 
 def _find(client: "Client", identity: str) -> dict[str, Any]:
+    """The experiment, comparison or run of this id.
+
+    Raises: ServiceError
+    """
     from mmix.errors import ServiceError
 
-    try:
-        return client.experiment(identity)
-    except ServiceError as error:
-        if "404" not in str(error):
-            raise
+    for look in (client.experiment, client.comparison):
+        try:
+            return look(identity)
+        except ServiceError as error:
+            if "404" not in str(error):
+                raise
     return client.run(identity)
 
 
-def leaderboard(
-    data: Annotated[str | None, typer.Option(help="Only this data set.")] = None,
-    model: Annotated[str | None, typer.Option(help="Only this kind of model.")] = None,
-    mixing: Annotated[str | None, typer.Option(help="Only this mixing method.")] = None,
-    sort: Annotated[str, typer.Option(help="The metric that orders the rows.")] = "error",
-    metric: Annotated[list[str] | None, typer.Option(help="A metric to show; may be repeated.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
-    as_json: AsJson = False,
-) -> None:
-    """Prints the leaderboard."""
-    from rich.console import Console
-
-    from mmix.cli.tables import columns_of, leaderboard_table
-
-    with service_client() as client:
-        page = client.leaderboard(data=data, model=model, mixing=mixing, sort=sort, metric=metric, limit=limit)
-    if as_json:
-        typer.echo(json.dumps(page))
-        return
-    rows = page["items"]
-    Console().print(leaderboard_table(rows, columns=metric or columns_of(rows)))
-    if page["next"]:
-        typer.echo(f"There are more than {limit} rows: raise --limit or filter", err=True)
+def _runs_of(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runs of what was found, with their states."""
+    if "arms" in found:
+        return [run for arm in found["arms"] for run in arm["runs"]]
+    runs: list[dict[str, Any]] = found.get("runs", [found])
+    return runs
 
 
 def cancel(identity: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Cancels an experiment or a run."""
+    """Cancels an experiment, a run, or what a comparison has made."""
     with service_client() as client:
         found = _find(client, identity)
-        after = client.cancel_experiment(identity) if "runs" in found else client.cancel_run(identity)
+        if "arms" in found:
+            after = client.cancel_comparison(identity)
+        else:
+            after = client.cancel_experiment(identity) if "runs" in found else client.cancel_run(identity)
     typer.echo(after["state"])
 
 
 def retry(identity: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Runs again what failed or was cancelled: a run, or all such runs of an experiment. The old runs stay."""
+    """Runs again what failed or was cancelled: a run, or all such runs of an experiment or comparison; the old stay."""
     with service_client() as client:
         found = _find(client, identity)
-        runs = found.get("runs", [found])
-        ended = [run["id"] for run in runs if run["state"] in {"failed", "cancelled"}]
+        ended = [run["id"] for run in _runs_of(found) if run["state"] in {"failed", "cancelled"}]
         if not ended:
             typer.echo(f"Nothing of {identity} failed or was cancelled, so there is nothing to retry", err=True)
             raise typer.Exit(1)

@@ -11,23 +11,34 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from mmix.spec.evaluation import is_attack
+
 _PER_CENT = ("error", "accuracy", "ece")
+_TIED, _SUSPECTED, _UNKNOWN = "≈", "†", "‡"
+_MARKS = {_SUSPECTED: "masked gradients are suspected", _UNKNOWN: "nobody looked whether gradients are masked"}
+_SELECTIONS = {
+    "last": "after the last epoch",
+    "median_of_last_ten": "median of the last ten epochs",
+    "best_on_test": "best epoch on the test split (an oracle)",
+}
+_NATS = ("nll", "mixed_kl", "hidden_entropy", "boundary_entropy")
 
 
-def _is_share(metric: str) -> bool:
+def is_share(metric: str) -> bool:
+    """Whether the metric is a fraction that people read in per cent."""
     return any(word in metric for word in _PER_CENT)
 
 
 def shown(metric: str, average: float, spread: float | None) -> str:
     """A mean and its standard deviation, in per cent where the metric is a fraction."""
-    scale, digits = (100, 2) if _is_share(metric) else (1, 4)
+    scale, digits = (100, 2) if is_share(metric) else (1, 4)
     value = f"{average * scale:.{digits}f}"
     return value if spread is None else f"{value} ± {spread * scale:.{digits}f}"
 
 
 def heading(metric: str) -> str:
     """The metric's name with its unit, as a rich heading; attacks are said in words."""
-    unit = "%" if _is_share(metric) else "nats" if metric.startswith("nll") else ""
+    unit = "%" if is_share(metric) else "nats" if metric.startswith(_NATS) else ""
     name, _, strength = metric.partition("@pixel:")
     words = f"{name.removesuffix('_accuracy').upper()} {strength} accuracy" if strength else name
     return words + (rf" \[{unit}]" if unit else "")
@@ -54,17 +65,27 @@ def columns_of(rows: Sequence[dict[str, Any]]) -> list[str]:
     return [name for name in ("error", "nll") if name in shared] + attacks[-1:]
 
 
-def leaderboard_table(rows: Sequence[dict[str, Any]], *, columns: Sequence[str]) -> Table:
-    """The leaderboard: mean ± standard deviation over n seeds."""
-    table = Table(title="Leaderboard: mean ± standard deviation over n seeds, after the last epoch")
+def leaderboard_table(rows: Sequence[dict[str, Any]], *, columns: Sequence[str], selection: str = "last") -> Table:
+    """The leaderboard: mean ± standard deviation over n seeds, with what must be known about the numbers below."""
+    table = Table(title=f"Leaderboard: mean ± standard deviation over n seeds, {_SELECTIONS[selection]}")
     table.add_column("mixing", overflow="fold")
     table.add_column("data, model", overflow="fold")
     table.add_column("n", justify="right")
     for name in columns:
         table.add_column(_in_two_lines(heading(name)), justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(row["label"], _setting(row["spec"]), str(row["n"]), *_cells(row["metrics"], columns))
+        table.add_row(row["label"], _setting(row["spec"]), str(row["n"]), *_cells(row, columns))
+        for figure in row.get("published") or ():
+            told = (f"{figure['source']}, {figure['locator']}", figure["selection"], _n(figure))
+            table.add_row(*told, shown(columns[0], figure["value"], figure["spread"]), style="italic")
+    cells = "".join(cell for row in rows for cell in _cells(row, columns))
+    marks = {**_MARKS, _TIED: f"interval overlaps the best row's, by {columns[0]}"} if columns else _MARKS
+    table.caption = "; ".join(f"{mark} {words}" for mark, words in marks.items() if mark in cells)
     return table
+
+
+def _n(figure: dict[str, Any]) -> str:
+    return "?" if figure["n"] is None else str(figure["n"])
 
 
 def _in_two_lines(words: str) -> str:
@@ -77,12 +98,21 @@ def _setting(spec: dict[str, Any]) -> str:
     return f"{spec['data'].get('name', spec['data']['kind'])}, {spec['model']['kind']}"
 
 
-def _cells(metrics: dict[str, Any], columns: Sequence[str]) -> list[str]:
-    found = [metrics.get(name) for name in columns]
+def _cells(row: dict[str, Any], columns: Sequence[str]) -> list[str]:
+    found = [row["metrics"].get(name) for name in columns]
     return [
-        "-" if each is None else shown(name, each["mean"], each["std"])
-        for name, each in zip(columns, found, strict=True)
+        "-" if each is None else shown(name, each["mean"], each["std"]) + _marks(row, name, is_first=place == 0)
+        for place, (name, each) in enumerate(zip(columns, found, strict=True))
     ]
+
+
+def _marks(row: dict[str, Any], metric: str, *, is_first: bool) -> str:
+    """That a row is tied with the best by the metric that sorts, and what is known of an attack's gradients."""
+    tied = f" {_TIED}" if is_first and row["tied"] else ""
+    if not is_attack(metric):
+        return tied
+    suspected = row["masking"]["suspected"]
+    return tied + (_UNKNOWN if suspected is None else _SUSPECTED if suspected > 0 else "")
 
 
 def experiments_table(experiments: Sequence[dict[str, Any]]) -> Table:

@@ -1,6 +1,7 @@
 """Live progress of runs in a terminal."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from mmix.cli.tables import pace
-from mmix.client import Client
+from mmix.client import TERMINAL, Client
 
 Json = dict[str, Any]
 
@@ -69,6 +70,25 @@ def watch(client: Client, experiments: list[Json]) -> list[Json]:
                 _move(progress, bars[run["id"]], run, reasons.get(run["id"], ""))
 
         return client.wait([made["id"] for made in experiments], watch=look)
+
+
+def watch_comparison(client: Client, made: Json) -> Json:
+    """Shows a bar for each arm until all its runs have ended; returns the comparison with its analysis.
+
+    Raises: ServiceError
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[state]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
+        bars = {arm["name"]: progress.add_task(arm["name"], total=len(arm["runs"]), state="") for arm in made["arms"]}
+
+        def look(found: Json) -> None:
+            for arm in found["arms"]:
+                states = Counter(run["state"] for run in arm["runs"])
+                ended = sum(count for state, count in states.items() if state in TERMINAL)
+                told = ", ".join(f"{count} {state}" for state, count in states.items())
+                progress.update(bars[arm["name"]], completed=ended, state=told)
+
+        return client.wait_for_comparison(made["id"], watch=look)
 
 
 def _move(progress: Progress, bar: TaskID, run: Json, reason: str) -> None:

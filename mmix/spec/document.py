@@ -2,13 +2,21 @@
 
 import re
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 from pydantic import ValidationError
 
 from mmix.errors import SpecError
+from mmix.spec.comparison import ComparisonSpec
 from mmix.spec.experiment import ExperimentSpec
+from mmix.spec.part import Part
 from mmix.spec.problems import problems, sentence
+
+Asked = TypeVar("Asked", bound=Part)
+
+RUNNING = ("tags", "priority", "device", "max_runtime_seconds")
+"""What stands beside a comparison in a request: how it is to be run."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -38,8 +46,22 @@ def parse(document: object, *, source: str) -> ExperimentSpec:
 
     Raises: SpecError that names each wrong place, what stands there and what may stand there.
     """
+    return _checked(ExperimentSpec, document, source)
+
+
+def parse_comparison(document: object, *, source: str) -> ComparisonSpec:
+    """What a document asks to be compared; how it is to be run may stand beside it, and isn't looked at.
+
+    Raises: SpecError like `parse`.
+    """
+    if isinstance(document, dict):
+        document = {name: value for name, value in document.items() if name not in RUNNING}
+    return _checked(ComparisonSpec, document, source)
+
+
+def _checked(kind: type[Asked], document: object, source: str) -> Asked:
     try:
-        return ExperimentSpec.model_validate(document)
+        return kind.model_validate(document)
     except ValidationError as error:
         found = problems(error.errors(), document)
         raise SpecError(f"{source}: " + "; ".join(sentence(problem) for problem in found)) from None

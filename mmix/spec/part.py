@@ -15,6 +15,9 @@ def _unsigned_zero(value: float) -> float:
     return value + 0.0  # -0.0 and 0.0 are one number and must give one digest
 
 
+PartName = Literal["model", "data", "mixing", "training", "evaluation"]
+"""The parts of a spec by their names."""
+
 Real = Annotated[float, AfterValidator(_unsigned_zero)]
 """A finite number."""
 

@@ -8,14 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, insert, or_, select
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from mmix.errors import Conflict, NotFound
-from mmix.spec.data import name_of
-from mmix.spec.experiment import ExperimentSpec, canonical, digest, label, needed_data
-from mmix.store import attempts
+from mmix.spec.experiment import ExperimentSpec, digest, needed_data
+from mmix.store import attempts, bulk, groups
 from mmix.store.retries import current, newest
 from mmix.store.states import State, of_experiment
 from mmix.store.tables import Answer, Experiment, Group, Need, Run
@@ -60,6 +58,23 @@ class Wish:
     after: tuple[UUID, ...] = ()
 
 
+@dataclass(frozen=True)
+class Order:
+    """One experiment that is asked for; `digest` is that of its spec."""
+
+    spec: ExperimentSpec
+    digest: str
+    wish: Wish
+
+
+@dataclass(frozen=True)
+class Made:
+    """A new experiment, and its runs by their seeds."""
+
+    id: UUID
+    runs: dict[int, UUID]
+
+
 def create(session: Session, *, owner: str, spec: ExperimentSpec, wish: Wish) -> UUID:
     """Stores one experiment and one run per seed, and wakes the dispatcher on commit.
 
@@ -68,37 +83,54 @@ def create(session: Session, *, owner: str, spec: ExperimentSpec, wish: Wish) ->
     Raises: NotFound where one of them isn't there.
     """
     needed = _needed(session, owner, wish.after)
-    group = _group(session, spec)
-    experiment_id = uuid7()
-    session.execute(
-        insert(Experiment).values(
-            id=experiment_id,
-            owner=owner,
-            digest=group,
-            tags=list(wish.tags),
-            priority=wish.priority,
-            device=wish.device,
-            max_runtime_seconds=wish.max_runtime_seconds,
-        )
-    )
-    shared = {
-        "experiment_id": experiment_id,
-        "owner": owner,
-        "digest": group,
-        "priority": wish.priority,
-        "device": wish.device,
-        "devices": spec.training.devices,
-        "data": list(needed_data(spec)),
-        "state": "blocked" if needed else "queued",
-    }
-    ids = [uuid7() for _ in wish.seeds]
-    session.execute(
-        insert(Run), [{"id": made, "seed": seed, **shared} for made, seed in zip(ids, wish.seeds, strict=True)]
-    )
-    if needed:
-        session.execute(insert(Need), [{"run_id": made, "needs_run_id": other} for made in ids for other in needed])
+    state: State = "blocked" if needed else "queued"
+    (made,) = _place(session, owner, [Order(spec, digest(spec), wish)], state)
+    needs = [{"run_id": run_id, "needs_run_id": other} for run_id in made.runs.values() for other in needed]
+    bulk.insert(session, Need, needs)
+    return made.id
+
+
+def create_all(session: Session, *, owner: str, orders: Sequence[Order]) -> list[Made]:
+    """Stores experiments that wait for nothing, each with one run per seed, and wakes the dispatcher on commit."""
+    assert not any(order.wish.after for order in orders)
+    return _place(session, owner, orders, "queued")
+
+
+def _place(session: Session, owner: str, orders: Sequence[Order], state: State) -> list[Made]:
+    words = {order.digest: groups.words_of(owner, order.wish.tags) for order in orders}
+    groups.enrol(session, {order.digest: order.spec for order in orders}, words=words)
+    made = [Made(uuid7(), {seed: uuid7() for seed in order.wish.seeds}) for order in orders]
+    placed = list(zip(orders, made, strict=True))
+    bulk.insert(session, Experiment, [_experiment(owner, order, each) for order, each in placed])
+    bulk.insert(session, Run, [run for order, each in placed for run in _runs_of(owner, order, each, state)])
     attempts.wake(session)
-    return experiment_id
+    return made
+
+
+def _experiment(owner: str, order: Order, made: Made) -> dict[str, Any]:
+    return {
+        "id": made.id,
+        "owner": owner,
+        "digest": order.digest,
+        "tags": order.wish.tags,
+        "priority": order.wish.priority,
+        "device": order.wish.device,
+        "max_runtime_seconds": order.wish.max_runtime_seconds,
+    }
+
+
+def _runs_of(owner: str, order: Order, made: Made, state: State) -> list[dict[str, Any]]:
+    shared = {
+        "experiment_id": made.id,
+        "owner": owner,
+        "digest": order.digest,
+        "priority": order.wish.priority,
+        "device": order.wish.device,
+        "devices": order.spec.training.devices,
+        "data": needed_data(order.spec),
+        "state": state,
+    }
+    return [{"id": run_id, "seed": seed, **shared} for seed, run_id in made.runs.items()]
 
 
 def _needed(session: Session, owner: str, after: Iterable[UUID]) -> list[UUID]:
@@ -111,20 +143,6 @@ def _needed(session: Session, owner: str, after: Iterable[UUID]) -> list[UUID]:
             raise NotFound(f"There is no experiment or run {name} to wait for: name those of your own")
         found.update(newest(session, run) for run in runs)
     return sorted(found)
-
-
-def _group(session: Session, spec: ExperimentSpec) -> str:
-    name = digest(spec)
-    row = {
-        "digest": name,
-        "spec": canonical(spec),
-        "data": name_of(spec.data),
-        "model": spec.model.kind,
-        "mixing": spec.mixing.kind,
-        "label": label(spec),
-    }
-    session.execute(upsert(Group).values(row).on_conflict_do_nothing())
-    return name
 
 
 def get(session: Session, *, owner: str, experiment_id: UUID) -> ExperimentView:

@@ -1,7 +1,7 @@
 """Runs as people see them: reading and cancelling."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,9 +12,10 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from mmix.errors import NotFound
-from mmix.store import attempts
+from mmix.spec.evaluation import DEVICE_SECONDS
+from mmix.store import attempts, results
 from mmix.store.states import WAITING
-from mmix.store.tables import Attempt, CurvePoint, Group, LogLine, Result, Run
+from mmix.store.tables import Attempt, CurvePoint, Group, LogLine, Run
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Failure:
 class RunView:
     """A run with its results so far; `epoch` of `epochs` are done. Speed and time left are told while it is worked on.
 
+    `results` are what was measured, `device_seconds` what that took; `withdrawn` is why results were taken away.
     `provenance` is what the results rest on (versions, device, the data's checksum), with what is no metric.
     """
 
@@ -47,6 +49,8 @@ class RunView:
     started_at: datetime | None
     finished_at: datetime | None
     results: dict[str, dict[str, float]]
+    device_seconds: float | None
+    withdrawn: str | None
     provenance: dict[str, Any] | None
     failure: Failure | None
 
@@ -90,6 +94,7 @@ def get(session: Session, *, owner: str, run_id: UUID) -> RunView:
         raise NotFound(f"There is no run {run_id}")
     group = session.get_one(Group, run.digest)
     images_per_second, seconds_left = _pace(session, run)
+    measured = results.of(session, run_id)
     failure = Failure(run.failure_class, run.failure_message or "") if run.failure_class is not None else None
     return RunView(
         id=run.id,
@@ -106,7 +111,9 @@ def get(session: Session, *, owner: str, run_id: UUID) -> RunView:
         created_at=run.created_at,
         started_at=run.started_at,
         finished_at=run.finished_at,
-        results=_results(session, run_id),
+        results={selection: dict(_but_time(metrics)) for selection, metrics in measured.items()},
+        device_seconds=measured.get("last", {}).get(DEVICE_SECONDS),
+        withdrawn=results.withdrawn(session, run_id),
         provenance=session.scalar(
             select(Attempt.provenance).where(Attempt.run_id == run_id, Attempt.outcome == "succeeded")
         ),
@@ -124,11 +131,9 @@ def _pace(session: Session, run: Run) -> tuple[float | None, float | None]:
     return (None, None) if row is None else (row.images_per_second, row.seconds_left)
 
 
-def _results(session: Session, run_id: UUID) -> dict[str, dict[str, float]]:
-    results: dict[str, dict[str, float]] = defaultdict(dict)
-    for row in session.scalars(select(Result).where(Result.run_id == run_id).order_by(Result.metric)):
-        results[row.selection][row.metric] = row.value
-    return dict(results)
+def _but_time(metrics: dict[str, float]) -> Iterator[tuple[str, float]]:
+    """The metrics that the same run would have again."""
+    return ((name, value) for name, value in metrics.items() if name != DEVICE_SECONDS)
 
 
 def curves(session: Session, *, owner: str, run_id: UUID) -> dict[str, list[tuple[int, float]]]:
@@ -202,8 +207,13 @@ def cancel(session: Session, *, owner: str, run_id: UUID) -> None:
 
 def cancel_experiment(session: Session, *, owner: str, experiment_id: UUID) -> None:
     """Cancels every run of an experiment that isn't finished; none are an experiment's that isn't this owner's."""
-    ids = session.scalars(select(Run.id).where(Run.owner == owner, Run.experiment_id == experiment_id)).all()
-    _cancel(session, ids)
+    cancel_experiments(session, owner=owner, ids=[experiment_id])
+
+
+def cancel_experiments(session: Session, *, owner: str, ids: Sequence[UUID]) -> None:
+    """Cancels every run of these experiments that isn't finished."""
+    found = session.scalars(select(Run.id).where(Run.owner == owner, Run.experiment_id.in_(ids))).all()
+    _cancel(session, found)
 
 
 def _know(session: Session, *, owner: str, run_id: UUID) -> None:

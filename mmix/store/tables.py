@@ -13,8 +13,10 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Identity,
     Index,
+    Integer,
     MetaData,
     Text,
+    UniqueConstraint,
     func,
     text,
 )
@@ -22,6 +24,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from mmix.store.states import DEVICE_KINDS, OUTCOMES, OWNED, STATES, TERMINAL
+
+SAMPLE = "digest < '01'"
+"""One group in 256, drawn by chance: a digest's first two characters are the first byte of a SHA-256."""
 
 
 def _among(column: str, values: tuple[str, ...]) -> str:
@@ -46,11 +51,30 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB,
         list[str]: ARRAY(Text),
+        list[int]: ARRAY(Integer),
     }
 
 
+class Cell(Base):
+    """What most leaderboards are filtered by, and what decides most about how good a group is."""
+
+    __tablename__ = "cells"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    data: Mapped[str]
+    model: Mapped[str]
+    mixing: Mapped[str]
+    epochs: Mapped[int]
+    loss: Mapped[str]
+
+    __table_args__ = (UniqueConstraint("data", "model", "mixing", "epochs", "loss"),)
+
+
 class Group(Base):
-    """One spec, whatever its seeds: a row of the leaderboard."""
+    """One spec, whatever its seeds: a row of the leaderboard.
+
+    `facets` are what it can be chosen by, as `mixing.alpha=2`, `tag=demo`, `owner=local` or `device=cpu`.
+    """
 
     __tablename__ = "groups"
 
@@ -60,7 +84,12 @@ class Group(Base):
     model: Mapped[str]
     mixing: Mapped[str]
     label: Mapped[str]
+    cell_id: Mapped[int | None] = mapped_column(ForeignKey("cells.id"))
+    facets: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    # Without a list of what is still to be put in: every search would have to read that list.
+    __table_args__ = (Index(None, "facets", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),)
 
 
 class Experiment(Base):
@@ -80,6 +109,7 @@ class Experiment(Base):
     __table_args__ = (
         CheckConstraint(_among("device", ("any", "cpu", "cuda")), name="device"),
         Index(None, "owner", text("id DESC")),
+        Index(None, "digest"),
     )
 
 
@@ -143,6 +173,7 @@ class Run(Base):
             postgresql_where=text("state = 'queued'"),
         ),
         Index("ix_runs_leased", "lease_until", postgresql_where=text(_among("state", OWNED))),
+        Index("ix_runs_succeeded", "digest", "seed", postgresql_where=text("state = 'succeeded'")),
         Index("ix_runs_held_back", "state", "not_before", postgresql_where=text("state IN ('blocked', 'retry_wait')")),
         CheckConstraint("(state = 'retry_wait') <= (not_before IS NOT NULL)", name="wait"),
     )
@@ -261,17 +292,25 @@ class Result(Base):
 
 
 class Entry(Base):
-    """The run that counts for one seed of a group: a seed counts once, however often it was run."""
+    """The run that counts for one seed of a group: a seed counts once, however often it was run.
+
+    `device` is the kind of device that it was made on, where that is known.
+    """
 
     __tablename__ = "entries"
 
     digest: Mapped[str] = mapped_column(ForeignKey("groups.digest"), primary_key=True)
     seed: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"), unique=True)
+    device: Mapped[str | None]
 
 
 class Standing(Base):
-    """One metric of one group over its seeds: count, mean and sum of squared deviations (Welford)."""
+    """One metric of one group over its seeds: count, mean, sum of squared deviations, least and largest.
+
+    Where the group lies, and what it can be chosen by (as numbers), stand beside the mean: who walks along the means
+    needn't look up each group.
+    """
 
     __tablename__ = "leaderboard"
 
@@ -281,8 +320,28 @@ class Standing(Base):
     n: Mapped[int]
     mean: Mapped[float]
     m2: Mapped[float]
+    low: Mapped[float | None]
+    low_seed: Mapped[int | None] = mapped_column(BigInteger)
+    high: Mapped[float | None]
+    high_seed: Mapped[int | None] = mapped_column(BigInteger)
+    cell_id: Mapped[int | None]
+    data: Mapped[str | None]
+    model: Mapped[str | None]
+    mixing: Mapped[str | None]
+    epochs: Mapped[int | None]
+    loss: Mapped[str | None]
+    facets: Mapped[list[int]] = mapped_column(server_default=text("'{}'"))
 
-    __table_args__ = (Index(None, "metric", "selection", "mean", "digest"),)
+    __table_args__ = (
+        Index(None, "metric", "selection", "mean", "digest"),
+        Index(None, "cell_id", "metric", "selection", "mean", "digest"),
+        *(
+            Index(None, "metric", "selection", column, "mean", "digest")
+            for column in ("data", "model", "mixing", "epochs", "loss")
+        ),
+        Index(None, "metric", "selection", "n"),
+        Index("ix_leaderboard_sample", "metric", "selection", "mean", "digest", postgresql_where=text(SAMPLE)),
+    )
 
 
 class Worker(Base):
@@ -317,4 +376,66 @@ class Device(Base):
         CheckConstraint(_among("kind", DEVICE_KINDS), name="kind"),
         CheckConstraint("(run_id IS NULL) = (attempt IS NULL)", name="held"),
         Index(None, "run_id", "attempt", postgresql_where=text("run_id IS NOT NULL")),
+    )
+
+
+class Comparison(Base):
+    """Arms over the same seeds, one of them the baseline. `unlike` names the places where arms differ in data or
+    budget; `base` is the spec whose parts the arms replace."""
+
+    __tablename__ = "comparisons"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    name: Mapped[str]
+    metric: Mapped[str]
+    baseline: Mapped[str]
+    smallest_difference: Mapped[float | None]
+    base: Mapped[dict[str, Any]]
+    seeds: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    tags: Mapped[list[str]]
+    fresh: Mapped[bool]
+    allow_unlike: Mapped[bool]
+    unlike: Mapped[list[str]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("smallest_difference > 0", name="smallest_difference"),
+        Index(None, "owner", text("id DESC")),
+        Index(None, "owner", "name", text("id DESC")),
+        Index(None, "tags", postgresql_using="gin"),
+    )
+
+
+class Arm(Base):
+    """One spec of a comparison under its name; `experiment_id` is what trains its seeds, null where all are shared."""
+
+    __tablename__ = "arms"
+
+    comparison_id: Mapped[UUID] = mapped_column(ForeignKey("comparisons.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    digest: Mapped[str] = mapped_column(ForeignKey("groups.digest"))
+    experiment_id: Mapped[UUID | None] = mapped_column(ForeignKey("experiments.id"))
+
+    __table_args__ = (
+        UniqueConstraint("comparison_id", "position"),
+        UniqueConstraint("comparison_id", "digest"),
+    )
+
+
+class ArmRun(Base):
+    """The run of one seed of an arm as it was first asked for, or, `shared`, a finished one of the same spec."""
+
+    __tablename__ = "arm_runs"
+
+    comparison_id: Mapped[UUID] = mapped_column(primary_key=True)
+    arm: Mapped[str] = mapped_column(primary_key=True)
+    seed: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"))
+    shared: Mapped[bool]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["comparison_id", "arm"], ["arms.comparison_id", "arms.name"]),
+        Index(None, "run_id"),
     )

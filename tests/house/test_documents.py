@@ -7,19 +7,26 @@ from typing import get_args
 import pytest
 import typer.main
 
+from api.compared import ComparisonRequest
 from mmix.cli import app
 from mmix.cli.demonstration import specs
 from mmix.spec import document
 from mmix.spec.mixing import Mixing
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+COMPARISONS = sorted((ROOT / "examples" / "comparisons").glob("*.yaml"))
+EXAMPLES = sorted({*(ROOT / "examples").rglob("*.yaml")} - {*COMPARISONS})
 README = (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=[path.name for path in EXAMPLES])
 def test_every_example_is_a_valid_spec(path: Path) -> None:
     assert document.load(path).training.epochs > 0
+
+
+@pytest.mark.parametrize("path", COMPARISONS, ids=[path.name for path in COMPARISONS])
+def test_every_example_of_a_comparison_can_be_posted(path: Path) -> None:
+    assert ComparisonRequest.model_validate(document.read(path)).entrants
 
 
 def test_the_demo_is_what_the_digits_examples_say() -> None:
@@ -37,8 +44,9 @@ def test_every_make_target_of_the_readme_exists() -> None:
 def test_every_command_is_in_the_readme() -> None:
     commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     assert commands == {
-        "up", "demo", "train", "submit", "list", "show", "leaderboard", "cancel", "retry", "queue", "drain", "worker",
-        "dispatcher", "doctor", "data", "model", "migrate", "schema", "backup", "restore", "log", "prune",
+        "up", "demo", "train", "submit", "compare", "comparison", "list", "show", "leaderboard", "withdraw",
+        "cancel", "retry", "queue", "drain", "worker", "dispatcher", "doctor", "data", "model", "migrate", "schema",
+        "backup", "restore", "log", "prune", "suite", "figure",
     }  # fmt: skip
     assert [name for name in commands if f"mmix {name}" not in README] == []
 

@@ -14,7 +14,9 @@ from sqlalchemy.exc import DBAPIError
 
 from mmix import embedded
 from mmix.settings import Settings
-from mmix.store import endings, experiments, leases, retries, schema
+from mmix.spec.comparison import ComparisonSpec
+from mmix.spec.experiment import canonical
+from mmix.store import comparisons, endings, experiments, leases, retries, schema
 from mmix.store import sessions as store
 from mmix.store.experiments import Wish
 from mmix.store.leases import Lease
@@ -27,6 +29,11 @@ INSERT INTO curves (run_id, attempt, metric, step, value) VALUES (:id, 1, 'error
 INSERT INTO checkpoints (run_id, attempt, epoch, place, sha256, size_bytes) VALUES (:id, 1, 1, 's3', 'a', 5000000000);
 INSERT INTO log_lines (run_id, attempt, n, line) VALUES (:id, 1, 1, 'a "line", with ''quotes'', a \\ and ä');
 """
+
+COMPARISON = ComparisonSpec.model_validate(
+    {"name": "a", "base": canonical(make_spec()), "arms": [{"name": "erm"}], "seeds": [0], "baseline": "erm"}
+)
+"""Of one finished run: none is queued for it."""
 
 
 @pytest.fixture
@@ -65,6 +72,7 @@ def _filled(sessions: Sessions) -> dict[str, UUID]:
         for statement in PROGRESS.strip().splitlines():
             session.execute(text(statement), {"id": succeeded})
         endings.succeed(session, lease, found={"last": {"error": 0.25}}, provenance={"threads": 1})
+        comparisons.create(session, owner="local", asked=COMPARISON, wish=Wish(seeds=COMPARISON.seeds))
     lease = _claimed(sessions, failed)
     with sessions.begin() as session:
         endings.fail(session, lease, failure_class="diverged", message="inf", exit_code=1, error="Traceback")

@@ -1,18 +1,29 @@
+from collections.abc import Mapping
 from statistics import mean, stdev
+from types import MappingProxyType
 
 import pytest
+from sqlalchemy import text
 
 from mmix.spec.experiment import ExperimentSpec, digest
-from mmix.store import endings, experiments, leaderboard, leases
+from mmix.store import endings, experiments, leaderboard, leases, runs
 from mmix.store.experiments import Wish
-from mmix.store.leaderboard import After, Filters, Place
+from mmix.store.leaderboard import After, Best, Filters, Place
 from mmix.store.sessions import Sessions
-from tests.conftest import make_spec, new_worker
+from tests.conftest import make_spec, new_lease, new_worker
 
 FGSM = "fgsm_accuracy@pixel:8/255"
 
 
-def _finish(sessions: Sessions, spec: ExperimentSpec, *, seed: int, error: float, fgsm: float = 0.5) -> None:
+def _finish(
+    sessions: Sessions,
+    spec: ExperimentSpec,
+    *,
+    seed: int,
+    error: float,
+    fgsm: float = 0.5,
+    provenance: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     with sessions.begin() as session:
         made = experiments.create(session, owner="local", spec=spec, wish=Wish(seeds=(seed,)))
         run_id = experiments.get(session, owner="local", experiment_id=made).runs[0].id
@@ -20,7 +31,7 @@ def _finish(sessions: Sessions, spec: ExperimentSpec, *, seed: int, error: float
             session, run_id=run_id, worker_id=new_worker(session), host="here", queues=("any",), lease_seconds=60
         )
         assert lease is not None
-        endings.succeed(session, lease, found={"last": {"error": error, FGSM: fgsm}}, provenance={})
+        endings.succeed(session, lease, found={"last": {"error": error, FGSM: fgsm}}, provenance=provenance)
 
 
 def _page(
@@ -102,3 +113,63 @@ def test_pages_miss_nothing_and_repeat_nothing(sessions: Sessions, sort: str) ->
 def test_filters_keep_what_they_name(sessions: Sessions, filters: Filters, expected: int) -> None:
     _groups(sessions)
     assert len(_page(sessions, filters=filters)) == expected
+
+
+def test_of_the_seeds_the_best_one_is_told_whichever_way_the_metric_points(sessions: Sessions) -> None:
+    for seed, value in enumerate([0.4, 0.1, 0.3]):
+        _finish(sessions, make_spec(), seed=seed, error=value, fgsm=value)
+    metrics = _page(sessions)[0].metrics
+    assert (metrics["error"].best, metrics[FGSM].best) == (Best(seed=1, value=0.1), Best(seed=0, value=0.4))
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("mixing.alpha=1",), 1),
+        (("training.loss=ce",), 3),
+        (("training.loss=bce",), 0),
+        (("tag=night", "owner=local"), 1),
+        (("device=cpu",), 1),
+        (("device=cuda",), 0),
+    ],
+)
+def test_groups_are_chosen_by_their_specs_tags_owners_and_devices(
+    sessions: Sessions, words: tuple[str, ...], found: int
+) -> None:
+    _groups(sessions)
+    with sessions.begin() as session:
+        experiments.create(session, owner="local", spec=make_spec(), wish=Wish(seeds=(7,), tags=("night",)))
+    _finish(sessions, make_spec(), seed=9, error=0.3, provenance={"device": "cpu"})
+    assert len(_page(sessions, filters=Filters(facets=words))) == found
+
+
+def test_words_that_share_a_number_are_not_taken_for_each_other(sessions: Sessions) -> None:
+    _finish(sessions, make_spec(), seed=0, error=0.1)
+    with sessions.begin() as session:
+        session.execute(text("UPDATE leaderboard SET facets = facets || hashtext('tag=other')"))
+    assert _page(sessions, filters=Filters(facets=("tag=other",))) == []
+
+
+def test_a_group_with_too_few_seeds_is_not_listed(sessions: Sessions) -> None:
+    _finish(sessions, make_spec(), seed=0, error=0.1)
+    _finish(sessions, make_spec(), seed=1, error=0.2)
+    assert [len(_page(sessions, filters=Filters(min_n=least))) for least in (2, 3)] == [1, 0]
+
+
+def test_a_run_counts_the_seconds_of_all_its_attempts_on_all_their_devices(sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        lease = new_lease(session)
+    with sessions.begin() as session:
+        session.execute(text("UPDATE attempts SET started_at = started_at - interval '5 s', devices = '{a,b}'"))
+        endings.lose(session, lease, exit_code=None, error="the worker died")
+        again = leases.claim(
+            session, run_id=lease.run_id, worker_id=new_worker(session), host="h", queues=("any",), lease_seconds=9
+        )
+        assert again is not None
+    with sessions.begin() as session:
+        session.execute(text("UPDATE attempts SET started_at = started_at - interval '3 s' WHERE n = 2"))
+        endings.succeed(session, again, found={"last": {"error": 0.5}}, provenance={})
+    with sessions.begin() as session:
+        took = runs.get(session, owner="local", run_id=lease.run_id).device_seconds
+    assert took == pytest.approx(2 * 5 + 3, abs=2)
+    assert _page(sessions)[0].metrics["device_seconds"].mean == took

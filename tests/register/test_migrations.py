@@ -1,5 +1,6 @@
 """A database may stand at any migration, hold anything and be in use: the newest loses nothing and stops nobody."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,13 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.orm import Session
 
 from mmix.errors import SetupError
 from mmix.settings import Settings
-from mmix.store import endings, experiments, leases, schema
+from mmix.spec.experiment import canonical, digest
+from mmix.spec.facets import facets
+from mmix.store import endings, experiments, leases, schema, standings
 from mmix.store import sessions as store
 from mmix.store.experiments import Wish
 from mmix.store.leases import Lease
@@ -25,6 +29,7 @@ from tests.conftest import make_spec, new_worker
 FOLDER = Path(__file__).parents[2] / "migrations"
 REVISIONS = sorted(script.revision for script in ScriptDirectory(str(FOLDER)).walk_revisions())
 NEWEST, BEFORE = REVISIONS[-1], REVISIONS[-2]
+OLDER = "0004"  # where the mmix of before stands: what came since comes at once
 
 GROUPS = """
 INSERT INTO groups (digest, spec, data, model, mixing, label) VALUES
@@ -77,7 +82,33 @@ INSERT INTO runs (id, experiment_id, owner, digest, seed, priority, device, retr
 SELECT gen_random_uuid(), :first, 'local', 'd', seed, 0, 'any', id FROM runs WHERE seed = 4;
 UPDATE workers SET draining = true
 """,
+    "0004": """
+INSERT INTO checkpoints (run_id, attempt, epoch, place, sha256, size_bytes)
+SELECT id, attempt, 1, 'there', 's', 7 FROM runs WHERE state = 'running';
+INSERT INTO log_lines (run_id, attempt, n, line) SELECT id, attempt, 1, 'said' FROM runs WHERE state = 'running';
+UPDATE attempts SET provenance = '{"device": "cpu"}' WHERE outcome = 'succeeded'
+""",
+    "0005": """
+INSERT INTO cells (data, model, mixing, epochs, loss) VALUES ('svhn', 'mlp', 'erm', 7, 'bce');
+INSERT INTO groups (digest, spec, data, model, mixing, label, cell_id, facets)
+SELECT 's', '{}', data, model, mixing, 'erm', id, '{data=svhn,tag=a}' FROM cells WHERE epochs = 7
+""",
 }
+
+WHOLE = """
+INSERT INTO groups (digest, spec, data, model, mixing, label) VALUES (:digest, :spec, 'digits', 'mlp', 'erm', 'erm');
+INSERT INTO experiments (id, owner, digest, tags, priority, device) VALUES
+    (:experiment, 'ann', :digest, '{new}', 0, 'any');
+INSERT INTO runs (id, experiment_id, owner, digest, seed, priority, device) VALUES
+    (:run, :experiment, 'ann', :digest, 8, 0, 'cpu');
+INSERT INTO results (run_id, metric, selection, value) VALUES (:run, 'error', 'last', 0.3);
+INSERT INTO entries (digest, seed, run_id) VALUES (:digest, 8, :run);
+INSERT INTO leaderboard (digest, metric, selection, n, mean, m2) VALUES (:digest, 'error', 'last', 1, 0.3, 0)
+"""
+FILLED = """
+SELECT facets, cells.data, cells.model, cells.mixing, epochs, loss FROM groups JOIN cells ON cells.id = cell_id
+WHERE digest = :digest
+"""
 
 CLAIM = (
     "SELECT devices FROM runs WHERE id = :run AND state = 'queued' AND device IN ('any', 'cpu') FOR UPDATE",
@@ -251,7 +282,7 @@ def _live(engine: Engine, number: int, experiment: UUID, stopped: Event) -> tupl
 def _held(engine: Engine, stopped: Event) -> None:
     """Reads for three seconds in one transaction, as a backup does."""
     with engine.begin() as connection:
-        connection.execute(text("SELECT count(*) FROM attempts, runs"))
+        connection.execute(text("SELECT count(*) FROM attempts, runs, groups"))
         stopped.wait(3)
 
 
@@ -263,7 +294,7 @@ def _left_alone(_: Engine, __: Event) -> None:
 def test_the_mmix_of_before_goes_on_while_its_database_is_migrated(
     engine: Engine, beside: Callable[[Engine, Event], None]
 ) -> None:
-    _lived(engine, BEFORE)
+    _lived(engine, OLDER)
     with engine.begin() as connection:
         experiment = connection.scalar(text("SELECT id FROM experiments WHERE digest = 'd'"))
         others = connection.scalar(text("SELECT count(*) FROM runs WHERE state = 'succeeded'"))
@@ -291,10 +322,26 @@ def test_the_mmix_of_before_goes_on_while_its_database_is_migrated(
 def test_a_database_that_somebody_holds_for_long_is_not_migrated_and_says_why(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    schema.migrate(engine, to=BEFORE)
+    schema.migrate(engine, to=OLDER)
     monkeypatch.setattr(schema, "_PATIENCE_SECONDS", 0.1)
     with engine.begin() as connection:
-        connection.execute(text("SELECT count(*) FROM runs"))
+        connection.execute(text("SELECT count(*) FROM runs, groups"))
         with pytest.raises(SetupError, match="somebody holds its tables, for instance a backup"):
             schema.migrate(engine)
     assert schema.migrate(engine) == NEWEST
+
+
+def test_what_leaderboards_filter_by_and_show_is_filled_in_from_what_is_stored(engine: Engine) -> None:
+    _lived(engine, "0004")
+    with engine.begin() as connection:
+        spec, name = canonical(make_spec()), digest(make_spec())
+        _execute(connection, WHOLE, {"digest": name, "spec": json.dumps(spec), "experiment": uuid4(), "run": uuid4()})
+    schema.migrate(engine)
+    with engine.begin() as connection:
+        words, *cell = connection.execute(text(FILLED), {"digest": name}).one()
+        device = connection.scalar(text("SELECT device FROM entries WHERE seed = 3"))
+        known = connection.scalar(text("SELECT facets FROM groups WHERE digest = 'd'"))
+        assert standings.settle_all(Session(connection), first="", last="g") == []
+    assert set(words) == {*facets(make_spec()), "tag=new", "owner=ann"}
+    assert (cell, device) == (["digits", "mlp", "erm", 2, "ce"], "cpu")
+    assert {"data=digits", "model.kind=mlp", "mixing.kind=erm", "tag=a", "tag=b", "device=cpu"} <= set(known)

@@ -244,7 +244,7 @@ class Runs(RuleBasedStateMachine):
                 known.attempt,
                 known.losses,
                 known.outcomes,
-                int(known.state == "succeeded"),
+                (len(FOUND["last"]) + 1) * int(known.state == "succeeded"),  # and the device-seconds
                 int(known.state in OWNED),
             )
             for run, known in self.known.items()
