@@ -22,7 +22,7 @@ class Measures:
     participation_ratio: (sum s^2)^2 / sum s^4. effective_rank: the exponential of the entropy of s / sum s. Both
     count directions, and are R where R values are equal and the others 0. rank: the fewest directions that together
     hold 99 % of sum s^2.
-    Source: Manifold Mixup (arXiv:1806.05236), section 5.5 (largest, rest); Roy and Vetterli (2007).
+    Source: Manifold Mixup (arXiv:1806.05236), section 3.2 (largest, rest); Roy and Vetterli (2007).
     """
 
     largest: float

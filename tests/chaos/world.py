@@ -29,7 +29,7 @@ from tests.conftest import temporary_home
 
 LEASE_SECONDS, RENEWAL_SECONDS = 3.0, 0.5
 PATIENCE_SECONDS = 90.0
-SABOTAGED_PATIENCE_SECONDS = 8.0  # two leases, and some: what is to be shown is that nothing happens
+UNREAPED_PATIENCE_SECONDS = 8.0  # two leases, and some: what is to be shown is that nothing happens
 _LOOK_SECONDS = 0.05
 _ENDS = 4  # times the patience: some runs may still be queued when the last of them was hit
 
@@ -284,7 +284,7 @@ def world(
         unguard(engine, sabotage)
         client = servers.enter_context(Client(house.url))
         made = World(settings, house, client, store.sessions(engine), servers, broker.application(settings))
-        if sabotage is not None:
-            made.patience_seconds = SABOTAGED_PATIENCE_SECONDS
+        if sabotage == "reaper":
+            made.patience_seconds = UNREAPED_PATIENCE_SECONDS
         made.until(lambda: len(client.workers()["items"]) == workers, what="all workers")
         yield made

@@ -83,8 +83,10 @@ def _note(scratch: Path, key: Key, process: "subprocess.Popen[str]", *, earlier:
 def _ended(process: "subprocess.Popen[str]") -> None:
     assert process.stdout is not None
     rank = psutil.Process(int(process.stdout.readline()))
-    until(lambda: process.poll() is not None, seconds=5, what="the end of the trainer")
-    until(lambda: not rank.is_running() or rank.status() == psutil.STATUS_ZOMBIE, seconds=5, what="the end of its rank")
+    until(lambda: process.poll() is not None, seconds=30, what="the end of the trainer")
+    until(
+        lambda: not rank.is_running() or rank.status() == psutil.STATUS_ZOMBIE, seconds=30, what="the end of its rank"
+    )
 
 
 def test_the_trainer_of_an_attempt_that_has_ended_is_ended_with_all_that_it_started(
