@@ -102,7 +102,7 @@ def _summary(ran: Sequence[Ran], claims: dict[str, tuple[Json, Ran]]) -> Iterato
     yield ""
     missing = [each.table["suite"] for each in ran if not each.table["rows"]]
     if missing:
-        yield f"Not run here, for want of data or of a GPU: {', '.join(missing)}."
+        yield f"Nothing of these has run on this machine yet: {', '.join(missing)}."
         yield ""
 
 
