@@ -92,8 +92,17 @@ def _client(url: str | None) -> AbstractContextManager[Client]:
 def _tables(client: Client) -> Iterator[Ran]:
     """Of each suite the largest budget with results; one of those without any, for the reasons of its claims."""
     for suite in SUITES:
-        found = [client.suite_table(suite.name, budget=budget) for budget in BUDGETS]
+        found = [_ended(client.suite_table(suite.name, budget=budget)) for budget in BUDGETS]
         yield Ran(next((table for table in reversed(found) if table["rows"]), found[0]))
+
+
+def _ended(table: Json) -> Json:
+    """The table with the rows of studies all of whose runs have ended, and pools only where that holds for all.
+
+    Arms of which one has had the easy problems alone would stand beside arms that have had them all.
+    """
+    ended = {study["study"]: study["ended"] == study["runs"] for study in table["studies"]}
+    return {**table, "rows": [row for row in table["rows"] if ended.get(row["study"], all(ended.values()))]}
 
 
 def _summary(ran: Sequence[Ran], claims: dict[str, tuple[Json, Ran]]) -> Iterator[str]:
@@ -112,11 +121,16 @@ def _suite(each: Ran, folder: str) -> Iterator[str]:
     if not table["rows"]:
         return
     decisive = {study["study"]: study["metric"] for study in table["studies"]}
-    rows = [row for row in table["rows"] if decisive.get(row["study"], row["metric"]) == row["metric"]]
+    pooled = next(iter(decisive.values()))
+    rows = [row for row in table["rows"] if decisive.get(row["study"], pooled) == row["metric"]]
+    unfinished = [study["study"] for study in table["studies"] if study["ended"] < study["runs"]]
     yield f"## {table['suite']}: {table['summary']}"
     yield ""
     yield f"`{each.command}`; [all metrics and published figures]({folder}/{each.page})."
     yield ""
+    if unfinished:
+        yield f"Not finished, and not shown: {', '.join(unfinished)}."
+        yield ""
     yield "| study | arm | metric | measured | n | 95 % interval | against the baseline |"
     yield "|---|---|---|---|---|---|---|"
     yield from ("| " + " | ".join(next(row_cells(row))[:7]) + " |" for row in rows)
