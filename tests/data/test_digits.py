@@ -1,8 +1,12 @@
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from mmix.data.load import load
 from mmix.errors import SpecError
@@ -14,6 +18,19 @@ def test_digits_have_a_fixed_stratified_test_split(tmp_path: Path) -> None:
     assert (len(data.train), len(data.test), data.shape) == (1437, 360, (1, 8, 8))
     assert data.test.y.bincount().tolist() == [36, 36, 35, 37, 36, 37, 36, 36, 35, 36]
     assert data.checksum == load(Digits(kind="digits"), tmp_path).checksum
+
+
+def test_the_split_is_the_one_that_scikit_learn_drew(tmp_path: Path) -> None:
+    data, given = load(Digits(kind="digits"), tmp_path), load_digits()
+    chosen = train_test_split(np.arange(1797), test_size=360, stratify=given.target, random_state=0)
+    for split, positions in zip((data.train, data.test), map(np.sort, chosen), strict=True):
+        assert split.y.tolist() == given.target[positions].tolist()
+        assert torch.equal((split.x[:, 0].double() * 16 / 255).round(), torch.from_numpy(given.images[positions]))
+
+
+def test_digits_are_read_without_loading_scikit_learn() -> None:
+    code = "import sys; from mmix.data.digits import digits; digits(); print({'sklearn', 'scipy'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
 
 
 def test_digits_keep_their_sixteen_levels(tmp_path: Path) -> None:
