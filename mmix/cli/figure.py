@@ -13,8 +13,7 @@ from mmix.cli.experiments import service_client
 
 if TYPE_CHECKING:
     from mmix.client import Client
-    from mmix.figures import Kind
-    from mmix.figures.canvas import Format
+    from mmix.figures import Format, Kind
     from mmix.figures.materials import Measured
     from mmix.figures.sources import Data
 

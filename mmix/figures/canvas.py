@@ -4,15 +4,15 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 import mmix
 from mmix.figures import style
+from mmix.figures.shapes import Format
 
-Format = Literal["png", "svg"]
 _LETTER_INCHES = 0.07  # of the mean letter at 8 points, rounded up
 _LINE_INCHES = 0.165
 _HANDLE_LETTERS = 8  # a legend's line and the gaps beside it

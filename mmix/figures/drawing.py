@@ -10,18 +10,14 @@ from matplotlib.figure import Figure as Drawn
 import mmix
 from mmix.figures import canvas, diagrams, exchanges, lines, planes, risk, robustness, shapes, spectra, style
 from mmix.figures.arms import Arm
-from mmix.figures.canvas import Format
-from mmix.figures.shapes import AnyFigure, Json
+from mmix.figures.shapes import AnyFigure, Format, Json
 
 _ONE_AT_A_TIME = threading.Lock()
 """matplotlib's settings are the process's, and it promises nothing about threads."""
 
 
 def draw(kind: str, data: Mapping[str, Json], *, format: Format) -> bytes:
-    """The file with the figure: the same bytes for the same data, on one version of matplotlib.
-
-    Raises: FigureError where the data don't make a figure of this kind, or there is no such kind.
-    """
+    """What `mmix.figures.draw` answers."""
     asked = shapes.read(kind, data)
     with _ONE_AT_A_TIME, matplotlib.style.context(["default", style.RC]):  # whatever a matplotlibrc here says
         figure = drawn(asked)

@@ -25,6 +25,7 @@ from mmix.spec.problems import problems, sentence
 MOST = 12  # arms, or panels: of more no two could be told apart
 _TOLD = 3  # problems in one message
 
+Format = Literal["png", "svg"]
 Json = str | int | float | bool | None | Mapping[str, "Json"] | list["Json"]
 
 
