@@ -135,8 +135,8 @@ class Run(BaseModel):
     A run that is retried stays as it was; the new one names it in `retry_of`. `not_before` is when a run that met an
     unforeseen error is tried again.
 
-    `device_seconds` are those of all its attempts together, times the devices that each held. `withdrawn` is why its
-    results were taken away, where they were.
+    `device_seconds` are the `trained_seconds` of all its attempts, times the devices that each held. `withdrawn` is why
+    its results were taken away, where they were.
 
     `provenance` is what the results rest on: versions, device, threads, the data's checksum and sizes, diagnostics.
     """
@@ -194,7 +194,10 @@ class WithdrawalRequest(Part):
 
 
 class Attempt(Answer):
-    """One try of one worker at one run; without an outcome it is under way; `last_step` counts optimiser steps."""
+    """One try of one worker at one run; without an outcome it is under way; `last_step` counts optimiser steps.
+
+    `trained_seconds` are those from its trainer's being ready, data read and network built, to its last word.
+    """
 
     n: int
     worker: UUID
@@ -204,6 +207,7 @@ class Attempt(Answer):
     last_epoch: int | None
     last_step: int | None
     images_per_second: float | None
+    trained_seconds: float | None
     started_at: datetime
     ended_at: datetime | None
     outcome: Outcome | None

@@ -237,7 +237,7 @@ def _telling(trained: Iterator[int], connection: socket.socket, telling: "Synchr
 
 def _event(epoch: int) -> wire.Trained:
     metrics = dict.fromkeys(METRICS, 0.5)
-    return wire.Trained(epoch=epoch, metrics=metrics, step=epoch, images_per_second=1.0, seconds_left=1.0)
+    return wire.Trained(epoch=epoch, metrics=metrics, step=epoch, images_per_second=1.0, seconds_left=1.0, seconds=1.0)
 
 
 def _seconds(trained: Iterator[int]) -> float:

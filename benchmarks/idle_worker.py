@@ -18,7 +18,7 @@ def idle(path: str) -> None:
     while not any(isinstance(message, wire.Begin) for message in wire.Lines(connection).read()):
         pass
     connection.sendall(wire.encode(wire.Started(pid=1, first_epoch=1)))
-    connection.sendall(wire.encode(wire.Finished(results={"last": {"error": 0.5}}, provenance={})))
+    connection.sendall(wire.encode(wire.Finished({"last": {"error": 0.5}}, {}, seconds=0.0)))
     connection.close()
 
 

@@ -180,7 +180,7 @@ def finish(
         session, run_id=run_id, worker_id=new_worker(session), host="here", queues=("any",), lease_seconds=60
     )
     assert lease is not None
-    endings.succeed(session, lease, found=found, provenance=provenance)
+    endings.succeed(session, lease, found=found, provenance=provenance, seconds=1.0)
     return lease
 
 

@@ -48,7 +48,13 @@ class Journal:
             case wire.Started():
                 self._start = Start(pid=event.pid, first_epoch=event.first_epoch)
             case wire.Trained():
-                self._progress = Progress(event.epoch, event.step, event.images_per_second, event.seconds_left)
+                self._progress = Progress(
+                    epoch=event.epoch,
+                    step=event.step,
+                    images_per_second=event.images_per_second,
+                    seconds_left=event.seconds_left,
+                    seconds=event.seconds,
+                )
                 self._points.extend(Point(name, event.epoch, value) for name, value in event.metrics.items())
             case wire.Saved():
                 self._saved.append(event)

@@ -214,7 +214,9 @@ class Supervision:
         if self._wish == "cancel":
             return lambda session: endings.end_cancelled(session, lease, exit_code=code)
         if isinstance(end, wire.Finished):
-            return lambda session: endings.succeed(session, lease, found=end.results, provenance=end.provenance)
+            return lambda session: endings.succeed(
+                session, lease, found=end.results, provenance=end.provenance, seconds=end.seconds
+            )
         if isinstance(end, wire.Failed):
             return self._failed(end, code)
         if self._wish == "give back":

@@ -101,7 +101,7 @@ def train(supervisor: Supervisor | Follower, order: wire.Begin) -> None:
         resume=tuple(laboratory.Vouched(place, sha256) for place, sha256 in order.resume.items()),
     )
     spec = ExperimentSpec.model_validate(order.spec)
-    began_at = looked_at = time.monotonic()
+    began_at = ready_at = looked_at = time.monotonic()
     epoch = 0
     with contextlib.closing(
         laboratory.run(spec, order.seed, places=places, device=order.device, threads=order.threads)
@@ -109,14 +109,15 @@ def train(supervisor: Supervisor | Follower, order: wire.Begin) -> None:
         for report in reports:
             match report:
                 case laboratory.Started():
-                    looked_at = time.monotonic()
+                    ready_at = looked_at = time.monotonic()
                     for line in narration.started(report, device=order.device, threads=order.threads):
                         supervisor.say(line)
                     supervisor.tell(wire.Started(pid=os.getpid(), first_epoch=report.resumed_epoch + 1))
                 case laboratory.Trained():
                     epoch = report.epoch
                     took, looked_at = time.monotonic() - looked_at, time.monotonic()
-                    told = _trained(report, seconds_left=took * (spec.training.epochs - epoch))
+                    left = took * (spec.training.epochs - epoch)
+                    told = _trained(report, seconds_left=left, seconds=looked_at - ready_at)
                     supervisor.say(narration.trained(told, epochs=spec.training.epochs))
                     supervisor.tell(told)
                     continue  # nobody stops it between an epoch and its checkpoint
@@ -126,8 +127,9 @@ def train(supervisor: Supervisor | Follower, order: wire.Begin) -> None:
                     supervisor.say(narration.unsaved(report.epoch, report.reason))
                 case laboratory.Finished():
                     artifacts.bring(*report.artifacts)
-                    supervisor.say(narration.finished(report, seconds=time.monotonic() - began_at))
-                    supervisor.tell(wire.Finished(results=report.results, provenance=report.provenance))
+                    ended_at = time.monotonic()
+                    supervisor.say(narration.finished(report, seconds=ended_at - began_at))
+                    supervisor.tell(wire.Finished(report.results, report.provenance, seconds=ended_at - ready_at))
                     return
             if supervisor.stop_asked:
                 supervisor.say(f"stopped as asked, after epoch {epoch}")
@@ -147,13 +149,14 @@ def _deliver(supervisor: Supervisor | Follower, report: laboratory.Saved, checkp
     supervisor.tell(wire.Saved(epoch=report.epoch, place=place, sha256=report.sha256, size_bytes=size_bytes))
 
 
-def _trained(report: laboratory.Trained, *, seconds_left: float) -> wire.Trained:
+def _trained(report: laboratory.Trained, *, seconds_left: float, seconds: float) -> wire.Trained:
     return wire.Trained(
         epoch=report.epoch,
         metrics=report.metrics,
         step=report.step,
         images_per_second=report.images_per_second,
         seconds_left=seconds_left,
+        seconds=seconds,
     )
 
 

@@ -57,13 +57,17 @@ class Started:
 
 @dataclass(frozen=True)
 class Trained:
-    """One more epoch is done, and so many steps of the optimiser in all; `seconds_left` is a guess."""
+    """One more epoch is done, and so many steps of the optimiser in all; `seconds_left` is a guess.
+
+    `seconds` have passed since the trainer was ready, with its data read and its network built.
+    """
 
     epoch: int
     metrics: dict[str, float]
     step: int
     images_per_second: float
     seconds_left: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,11 @@ class Saved:
 
 @dataclass(frozen=True)
 class Finished:
-    """All is done: {selection: {metric: value}} and where it comes from."""
+    """All is done: {selection: {metric: value}} and where it comes from; `seconds` as in `Trained`."""
 
     results: dict[str, dict[str, float]]
     provenance: dict[str, Any]
+    seconds: float
 
 
 @dataclass(frozen=True)

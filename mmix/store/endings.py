@@ -35,8 +35,11 @@ def succeed(
     *,
     found: Mapping[str, Mapping[str, float]],
     provenance: Mapping[str, Any],
+    seconds: float,
 ) -> None:
     """Stores the results and everything that follows from them, once: repeating it changes nothing.
+
+    seconds: from the trainer's being ready to its end.
 
     Raises: Fenced where the attempt has lost its run, or the run is being cancelled.
     """
@@ -44,7 +47,7 @@ def succeed(
         if _outcome(session, lease) == "succeeded":
             return  # an earlier try of this very call reached the database, though its answer was lost
         raise attempts.fenced(lease)
-    _end(session, lease, outcome="succeeded", exit_code=0, provenance=dict(provenance))
+    _end(session, lease, outcome="succeeded", exit_code=0, provenance=dict(provenance), trained_seconds=seconds)
     results.store(session, run_id=lease.run_id, digest=lease.digest, seed=lease.seed, found=found)
 
 

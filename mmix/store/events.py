@@ -27,12 +27,16 @@ class Start:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an attempt has come: epochs and the optimiser's steps done, its speed, and how long the rest may take."""
+    """How far an attempt has come: epochs and the optimiser's steps done, its speed, and how long the rest may take.
+
+    `seconds` have passed since its trainer was ready.
+    """
 
     epoch: int
     step: int
     images_per_second: float
     seconds_left: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def record(session: Session, key: Key, batch: Batch) -> None:
 _ADVANCE = text("""
     WITH told AS (
         UPDATE attempts SET last_epoch = :epoch, last_step = :step, images_per_second = :images_per_second,
-            seconds_left = :seconds_left
+            seconds_left = :seconds_left, trained_seconds = :seconds
         WHERE run_id = :run_id AND n = :attempt
     )
     UPDATE runs SET epoch = :epoch WHERE id = :run_id

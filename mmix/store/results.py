@@ -98,8 +98,8 @@ _STORE = text(
     FROM unnest(CAST(:metrics AS text[]), CAST(:selections AS text[]), CAST(:values AS float8[]))
         AS given (metric, selection, value)
     UNION ALL SELECT :run_id, :time, 'last',
-        sum(extract(epoch FROM ended_at - started_at)::float8 * greatest(cardinality(devices), 1))
-    FROM attempts WHERE run_id = :run_id HAVING count(ended_at) > 0
+        sum(trained_seconds * greatest(cardinality(devices), 1))
+    FROM attempts WHERE run_id = :run_id HAVING count(trained_seconds) > 0
     """
 )
 _NOTE = text(

@@ -67,6 +67,7 @@ class AttemptView:
     last_epoch: int | None
     last_step: int | None
     images_per_second: float | None
+    trained_seconds: float | None
     started_at: datetime
     ended_at: datetime | None
     outcome: str | None
@@ -171,6 +172,7 @@ def attempts_at(session: Session, *, owner: str, run_id: UUID) -> list[AttemptVi
             last_epoch=row.last_epoch,
             last_step=row.last_step,
             images_per_second=row.images_per_second,
+            trained_seconds=row.trained_seconds,
             started_at=row.started_at,
             ended_at=row.ended_at,
             outcome=row.outcome,

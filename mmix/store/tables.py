@@ -208,7 +208,7 @@ class Deed(Base):
 
 
 class Attempt(Base):
-    """One try of one worker at one run."""
+    """One try of one worker at one run; `trained_seconds` are those from its trainer's being ready to its last word."""
 
     __tablename__ = "attempts"
 
@@ -223,6 +223,7 @@ class Attempt(Base):
     last_step: Mapped[int | None] = mapped_column(BigInteger)
     images_per_second: Mapped[float | None]
     seconds_left: Mapped[float | None]
+    trained_seconds: Mapped[float | None]
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]

@@ -17,7 +17,7 @@ from tests.fleet.conftest import until
 from worker import wire
 from worker.journal import MOST_LINES, Journal
 
-EPOCH = wire.Trained(epoch=1, metrics={"error": 0.5}, step=10, images_per_second=100.0, seconds_left=9.0)
+EPOCH = wire.Trained(epoch=1, metrics={"error": 0.5}, step=10, images_per_second=100.0, seconds_left=9.0, seconds=3.0)
 
 
 @pytest.fixture

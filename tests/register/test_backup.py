@@ -71,7 +71,7 @@ def _filled(sessions: Sessions) -> dict[str, UUID]:
     with sessions.begin() as session:
         for statement in PROGRESS.strip().splitlines():
             session.execute(text(statement), {"id": succeeded})
-        endings.succeed(session, lease, found={"last": {"error": 0.25}}, provenance={"threads": 1})
+        endings.succeed(session, lease, found={"last": {"error": 0.25}}, provenance={"threads": 1}, seconds=1.0)
         comparisons.create(session, owner="local", asked=COMPARISON, wish=Wish(seeds=COMPARISON.seeds))
     lease = _claimed(sessions, failed)
     with sessions.begin() as session:
@@ -111,7 +111,7 @@ def test_what_is_restored_has_the_same_rows_and_goes_on(
     again = store.sessions(copy)
     lease = _claimed(again, runs["queued"])
     with again.begin() as session:
-        endings.succeed(session, lease, found={"last": {"error": 0.75}}, provenance={})
+        endings.succeed(session, lease, found={"last": {"error": 0.75}}, provenance={}, seconds=1.0)
         query = "SELECT n, mean FROM leaderboard WHERE metric = 'error' AND selection = 'last'"
         assert session.execute(text(query)).one() == (2, 0.5)
         newest = session.execute(text("SELECT object_id, after ->> 'state' FROM audit ORDER BY id DESC LIMIT 1")).one()

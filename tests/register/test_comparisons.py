@@ -208,7 +208,7 @@ def test_what_a_run_has_found_joins_the_curves_of_its_attempts(sessions: Session
             "last": {"error": 0.2, "nll": 1.0, "forward_backward_passes": 3.0},
             "best_on_test": {"error": 0.1, "nll": 0.9},
         }
-        endings.succeed(session, second, found=results, provenance={"artifacts": ["logits.safetensors"]})
+        endings.succeed(session, second, found=results, provenance={"artifacts": ["logits.safetensors"]}, seconds=1.0)
         found = findings.look_up(session, run_ids=[run_id, unfinished, uuid4()], metric="error")
     assert list(found) == [run_id]
     finding = found[run_id]

@@ -61,7 +61,7 @@ def _claim(sessions: Sessions, run_id: UUID, worker_id: UUID) -> Lease | None:
 def _end(sessions: Sessions, lease: Lease | None) -> None:
     assert lease is not None
     with sessions.begin() as session:
-        endings.succeed(session, lease, found={"last": {"error": 0.5}}, provenance={})
+        endings.succeed(session, lease, found={"last": {"error": 0.5}}, provenance={}, seconds=1.0)
 
 
 def _look(sessions: Sessions, *, patience_seconds: float = 3600) -> list[Hint]:

@@ -84,7 +84,7 @@ def test_two_claims_at_once_never_share_a_device(sessions: Sessions) -> None:
 
 
 def _succeed(session: Session, lease: Lease) -> None:
-    endings.succeed(session, lease, found={"last": {"error": 0.5}}, provenance={})
+    endings.succeed(session, lease, found={"last": {"error": 0.5}}, provenance={}, seconds=1.0)
 
 
 def _fail(session: Session, lease: Lease) -> None:

@@ -15,7 +15,7 @@ from tests.conftest import new_lease, new_worker
 
 WHOLE = Batch(
     start=Start(pid=7, first_epoch=1),
-    progress=Progress(epoch=2, step=20, images_per_second=1000.0, seconds_left=5.0),
+    progress=Progress(epoch=2, step=20, images_per_second=1000.0, seconds_left=5.0, seconds=3.0),
     points=[Point("error", 1, 0.5), Point("error", 2, 0.4), Point("nll", 2, math.nan)],
     lines=[Line(1, "hello"), Line(2, "world")],
 )
@@ -81,6 +81,7 @@ def test_a_batch_that_is_stored_twice_is_one_batch(sessions: Sessions, lease: Le
     assert _lines(sessions, lease) == [(1, 1, "hello"), (1, 2, "world")]
     told = _attempt(sessions, lease)
     assert (told.first_epoch, told.last_epoch, told.last_step, told.images_per_second) == (1, 2, 20, 1000.0)
+    assert told.trained_seconds == 3.0
 
 
 def test_of_two_values_of_a_point_the_later_one_counts(sessions: Sessions, lease: Lease) -> None:

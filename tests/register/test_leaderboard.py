@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from mmix.spec.experiment import ExperimentSpec, digest
-from mmix.store import endings, experiments, leaderboard, leases, runs
+from mmix.store import endings, events, experiments, leaderboard, leases, runs
+from mmix.store.events import Batch, Progress
 from mmix.store.experiments import Wish
 from mmix.store.leaderboard import After, Best, Filters, Place
 from mmix.store.sessions import Sessions
@@ -31,7 +32,9 @@ def _finish(
             session, run_id=run_id, worker_id=new_worker(session), host="here", queues=("any",), lease_seconds=60
         )
         assert lease is not None
-        endings.succeed(session, lease, found={"last": {"error": error, FGSM: fgsm}}, provenance=provenance)
+        endings.succeed(
+            session, lease, found={"last": {"error": error, FGSM: fgsm}}, provenance=provenance, seconds=1.0
+        )
 
 
 def _page(
@@ -156,20 +159,21 @@ def test_a_group_with_too_few_seeds_is_not_listed(sessions: Sessions) -> None:
     assert [len(_page(sessions, filters=Filters(min_n=least))) for least in (2, 3)] == [1, 0]
 
 
-def test_a_run_counts_the_seconds_of_all_its_attempts_on_all_their_devices(sessions: Sessions) -> None:
+def test_a_run_counts_the_seconds_that_all_its_attempts_trained_on_all_their_devices(sessions: Sessions) -> None:
     with sessions.begin() as session:
         lease = new_lease(session)
     with sessions.begin() as session:
-        session.execute(text("UPDATE attempts SET started_at = started_at - interval '5 s', devices = '{a,b}'"))
+        session.execute(text("UPDATE attempts SET devices = '{a,b}'"))
+        events.record(session, lease, Batch(progress=Progress(1, 10, 100.0, seconds_left=5.0, seconds=5.0)))
         endings.lose(session, lease, exit_code=None, error="the worker died")
         again = leases.claim(
             session, run_id=lease.run_id, worker_id=new_worker(session), host="h", queues=("any",), lease_seconds=9
         )
         assert again is not None
     with sessions.begin() as session:
-        session.execute(text("UPDATE attempts SET started_at = started_at - interval '3 s' WHERE n = 2"))
-        endings.succeed(session, again, found={"last": {"error": 0.5}}, provenance={})
+        events.record(session, again, Batch(progress=Progress(2, 20, 100.0, seconds_left=0.0, seconds=2.0)))
+        endings.succeed(session, again, found={"last": {"error": 0.5}}, provenance={}, seconds=3.0)
     with sessions.begin() as session:
         took = runs.get(session, owner="local", run_id=lease.run_id).device_seconds
-    assert took == pytest.approx(2 * 5 + 3, abs=2)
+    assert took == 2 * 5 + 3
     assert _page(sessions)[0].metrics["device_seconds"].mean == took

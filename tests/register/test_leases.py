@@ -68,7 +68,7 @@ def _reap(sessions: Sessions, *, grace_seconds: float = 0) -> int:
 
 def _succeed(sessions: Sessions, lease: Lease) -> None:
     with sessions.begin() as session:
-        endings.succeed(session, lease, found=FOUND, provenance={"threads": 1})
+        endings.succeed(session, lease, found=FOUND, provenance={"threads": 1}, seconds=1.0)
 
 
 def _fail(sessions: Sessions, lease: Lease) -> None:

@@ -93,6 +93,14 @@ INSERT INTO cells (data, model, mixing, epochs, loss) VALUES ('svhn', 'mlp', 'er
 INSERT INTO groups (digest, spec, data, model, mixing, label, cell_id, facets)
 SELECT 's', '{}', data, model, mixing, 'erm', id, '{data=svhn,tag=a}' FROM cells WHERE epochs = 7
 """,
+    "0006": """
+INSERT INTO comparisons (id, owner, name, metric, baseline, base, seeds, tags, fresh, allow_unlike, unlike) VALUES
+    (gen_random_uuid(), 'local', 'two', 'error', 'none', '{}', '{3}', '{}', false, false, '{}');
+INSERT INTO arms (comparison_id, name, position, digest, experiment_id)
+SELECT id, 'none', 0, 'd', :first FROM comparisons;
+INSERT INTO arm_runs (comparison_id, arm, seed, run_id, shared)
+SELECT comparisons.id, 'none', 3, runs.id, true FROM comparisons, runs WHERE seed = 3
+""",
 }
 
 WHOLE = """
@@ -221,7 +229,7 @@ def _works(engine: Engine) -> None:
     for run_id in queued:
         lease = _claimed(sessions, run_id)
         with sessions.begin() as session:
-            endings.succeed(session, lease, found={"last": {"error": 0.3}}, provenance={})
+            endings.succeed(session, lease, found={"last": {"error": 0.3}}, provenance={}, seconds=1.0)
 
 
 @pytest.mark.parametrize("revision", REVISIONS[:-1])
@@ -254,7 +262,7 @@ def test_the_newest_can_be_taken_back_and_made_again(engine: Engine) -> None:
         first, _ = experiments.get(session, owner="local", experiment_id=made).runs
     lease = _claimed(sessions, first.id)
     with sessions.begin() as session:
-        endings.succeed(session, lease, found={"last": {"error": 0.3}}, provenance={})
+        endings.succeed(session, lease, found={"last": {"error": 0.3}}, provenance={}, seconds=1.0)
     before = _contents(engine, columns)
     assert schema.step_back(engine) == BEFORE
     assert (_columns(engine), _contents(engine, columns)) == (columns, before)

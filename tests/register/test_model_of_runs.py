@@ -118,7 +118,7 @@ class Runs(RuleBasedStateMachine):
     @rule(lease=held)
     def succeed(self, lease: Lease | None) -> None:
         if lease is not None:
-            call = lambda session: endings.succeed(session, lease, found=FOUND, provenance={})  # noqa: E731
+            call = lambda session: endings.succeed(session, lease, found=FOUND, provenance={}, seconds=1.0)  # noqa: E731
             self._settle(lease, "succeeded", call, leave="running", state="succeeded")
 
     @rule(lease=held, failure_class=st.sampled_from(["bad_data", *sorted(RETRIED)]))

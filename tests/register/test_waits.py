@@ -56,7 +56,7 @@ def claimed(sessions: Sessions, run_id: UUID) -> Lease:
 def succeed(sessions: Sessions, run_id: UUID) -> None:
     lease = claimed(sessions, run_id)
     with sessions.begin() as session:
-        endings.succeed(session, lease, found=FOUND, provenance={})
+        endings.succeed(session, lease, found=FOUND, provenance={}, seconds=1.0)
 
 
 def fail(sessions: Sessions, run_id: UUID, failure_class: str = "bad_data") -> None:

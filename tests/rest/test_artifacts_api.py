@@ -34,7 +34,9 @@ def _folder(settings: Settings, lease: Lease) -> Path:
 @pytest.fixture
 def succeeded(sessions: Sessions, lease: Lease) -> str:
     with sessions.begin() as session:
-        endings.succeed(session, lease, found={"last": {"error": 0.5}}, provenance={"artifacts": [*CONTENT]})
+        endings.succeed(
+            session, lease, found={"last": {"error": 0.5}}, provenance={"artifacts": [*CONTENT]}, seconds=1.0
+        )
     return f"/v1/runs/{lease.run_id}/artifacts"
 
 

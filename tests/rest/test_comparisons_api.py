@@ -345,7 +345,7 @@ def _train(sessions: Sessions, run: Mapping[str, Any], *, passes: float) -> None
         assert lease is not None
         events.record(session, lease, Batch(points=[Point("error", 1, 0.5), Point("error", 2, 0.2)]))
         found = {"last": {"error": 0.2, "forward_backward_passes": passes}}
-        endings.succeed(session, lease, found=found, provenance={})
+        endings.succeed(session, lease, found=found, provenance={}, seconds=1.0)
 
 
 def _folder(settings: Settings, run: Mapping[str, Any]) -> Path:

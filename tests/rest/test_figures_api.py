@@ -56,7 +56,7 @@ def _succeed(sessions: Sessions, settings: Settings, run_id: UUID, *, error: flo
     last = {"error": error, "nll": 3 * error, "fgsm_accuracy@pixel:8/255": 0.4, "forward_backward_passes": 100.0}
     with sessions.begin() as session:
         told = {"artifacts": ["reliability.json", "hidden.json"], "masking_suspected": True}
-        endings.succeed(session, lease, found={"last": last}, provenance=told)
+        endings.succeed(session, lease, found={"last": last}, provenance=told, seconds=1.0)
 
 
 @pytest.mark.parametrize("kind", ["curves", "error_nll", "reliability", "eps", "cost"])

@@ -19,7 +19,9 @@ def _finish(sessions: Sessions, spec: ExperimentSpec, *, error: float) -> None:
             )
             assert lease is not None
             found = {"error": error + run.seed / 100, "nll": 0.5, FGSM: 0.7}
-            endings.succeed(session, lease, found={"last": found, "best_on_test": {"error": 0.0}}, provenance={})
+            endings.succeed(
+                session, lease, found={"last": found, "best_on_test": {"error": 0.0}}, provenance={}, seconds=1.0
+            )
 
 
 def test_a_row_has_its_group_spec_label_and_metrics_over_seeds(client: TestClient, sessions: Sessions) -> None:

@@ -103,7 +103,7 @@ def test_a_run_tells_how_fast_it_is_and_how_long_it_may_take(
     client: TestClient, lease: Lease, sessions: Sessions
 ) -> None:
     with sessions.begin() as session:
-        progress = Progress(epoch=1, step=10, images_per_second=250.0, seconds_left=4.5)
+        progress = Progress(epoch=1, step=10, images_per_second=250.0, seconds_left=4.5, seconds=3.0)
         events.record(session, lease, Batch(progress=progress))
     run = client.get(f"/v1/runs/{lease.run_id}").json()
     assert run["progress"] == {"epoch": 1, "epochs": 2, "images_per_second": 250.0, "seconds_left": 4.5}

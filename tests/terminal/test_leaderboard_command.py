@@ -68,7 +68,7 @@ def test_a_published_figure_stands_below_its_row_with_source_and_selection() -> 
 def test_a_rebuild_checks_first_then_mends_then_finds_nothing(mmix: Callable[..., Any], sessions: Sessions) -> None:
     with sessions.begin() as session:
         lease = new_lease(session)
-        endings.succeed(session, lease, found={"last": {"error": 0.5}}, provenance={})
+        endings.succeed(session, lease, found={"last": {"error": 0.5}}, provenance={}, seconds=1.0)
         session.execute(text("UPDATE leaderboard SET mean = 0.4 WHERE metric = 'error'"))
     for _ in range(2):
         checked = mmix("leaderboard", "rebuild", "--check")
