@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 
 from api.analysis import Analyses
+from mmix.store.samples import Samples
 from mmix.store.sessions import Sessions
 
 
@@ -23,6 +24,11 @@ def _analyses(request: Request) -> Analyses:
     return analyses
 
 
+def _samples(request: Request) -> Samples:
+    samples: Samples = request.app.state.samples
+    return samples
+
+
 def _owner() -> str:
     return "local"  # until there are API keys
 
@@ -31,5 +37,6 @@ SessionsOf = Annotated[Sessions, Depends(_sessions)]
 Root = Annotated[str, Depends(_root)]
 """Where checkpoints and artifacts lie, shared with the workers: a folder, or a URL."""
 AnalysesOf = Annotated[Analyses, Depends(_analyses)]
+SamplesOf = Annotated[Samples, Depends(_samples)]
 Owner = Annotated[str, Depends(_owner)]
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,200}$")]

@@ -13,6 +13,7 @@ from api.limits import BodyLimit
 from api.routes import artifacts, comparisons, experiments, figures, fleet, leaderboard, runs, service, suites
 from mmix.settings import Settings, load
 from mmix.store import sessions as store
+from mmix.store.samples import Samples
 
 _POOL = 10
 
@@ -36,6 +37,7 @@ def application(settings: Settings) -> FastAPI:
     app.state.sessions = store.sessions(engine)
     app.state.artifacts = settings.artifacts_place
     app.state.analyses = Analyses(app.state.sessions, settings.artifacts_place)
+    app.state.samples = Samples()
     app.add_middleware(BodyLimit)
     install(app)
     for routes in (experiments, comparisons, runs, artifacts, figures, leaderboard, fleet, suites, service):

@@ -31,9 +31,11 @@ from benchmarks.figures import Figure
 from benchmarks.traffic import open_loop
 from mmix import embedded
 from mmix.cli.household import Household, opened
+from mmix.cli.rebuilding import mended
 from mmix.settings import Settings
-from mmix.store import leaderboard, rebuild, results, sessions
+from mmix.store import leaderboard, results, sessions
 from mmix.store.leaderboard import After
+from mmix.store.samples import Samples
 from mmix.store.sessions import Sessions
 
 GROUPS, PAGES, REQUESTS, FINISHES, METRICS = 200_000, 3_000, 6_000, 200, 30
@@ -49,6 +51,7 @@ class Service:
     engine: Engine
     rows: Sessions
     made: Sequence[Made]
+    samples: Samples
 
 
 def figures() -> Iterator[Figure]:
@@ -62,7 +65,7 @@ def figures() -> Iterator[Figure]:
                 fill(connection, made, draw)
                 connection.autocommit = True
                 connection.execute("VACUUM ANALYZE")
-                service = Service(house, engine, sessions.sessions(engine), made)
+                service = Service(house, engine, sessions.sessions(engine), made, Samples())
                 yield _rebuild(service, "rebuild of a leaderboard that was lost")
                 connection.execute("VACUUM ANALYZE")
             yield _rebuild(service, "rebuild that finds nothing wrong")
@@ -88,9 +91,8 @@ def _database() -> Iterator[Settings]:
 
 def _rebuild(service: Service, name: str) -> Figure:
     began = time.perf_counter()
-    for first, last in rebuild.shares():
-        with service.rows.begin() as session:
-            rebuild.mend(session, first=first, last=last)
+    for _ in mended(service.rows, keep=True):
+        pass
     return _once(name, time.perf_counter() - began, "s", goal=REBUILD_SECONDS)
 
 
@@ -154,6 +156,7 @@ def _page(service: Service, query: LeaderboardQuery, after: After | None) -> Seq
             after=after,
             limit=51,
             always=ALWAYS,
+            samples=service.samples,
         )
 
 

@@ -83,19 +83,14 @@ def rebuild(
 ) -> None:
     """Works the leaderboard out anew from all results, names what was wrong and mends it. The service may go on."""
     from mmix import embedded, settings
-    from mmix.store import rebuild as anew
+    from mmix.cli.rebuilding import mended
     from mmix.store import sessions
 
     counts = {"standings": 0, "groups": 0, "seeds": 0}
     with embedded.attached(settings.load()) as served:
         engine = sessions.engine(served)
         with sessions.reachable(engine):
-            door = sessions.sessions(engine)
-            for first, last in anew.shares():
-                with door.begin() as session:
-                    found = anew.mend(session, first=first, last=last)
-                    if check:
-                        session.rollback()
+            for found in mended(sessions.sessions(engine), keep=not check):
                 for standing in found.standings:
                     typer.echo(f"standing {standing.digest} {standing.metric} {standing.selection}")
                 for digest in found.groups:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from mmix.spec.evaluation import higher_is_better
 from mmix.spec.facets import kinds_with
 from mmix.store import searches
+from mmix.store.samples import Samples
 from mmix.store.ways import FACETS, Chosen, Part
 
 _AT_ONCE = 2000
@@ -98,12 +99,15 @@ def page(
     after: After | None,
     limit: int,
     always: Sequence[str] = (),
+    samples: Samples | None = None,
 ) -> list[Place]:
     """The best groups by `sort`, at most `limit`, with these metrics, or all but `always` where `metrics` is empty.
 
-    `always` are metrics of the last epoch that are told apart from the others, whatever is asked for.
+    `always` are metrics of the last epoch that are told apart from the others, whatever is asked for. Who asks often
+    hands in the `samples` that were read before.
     """
-    rows = searches.best(session, _chosen(filters, sort=sort, selection=selection, after=after), limit=limit)
+    chosen = _chosen(filters, sort=sort, selection=selection, after=after)
+    rows = searches.best(session, chosen, samples or Samples(), limit=limit)
     digests = [row.digest for row in rows]
     wanted = [*metrics, sort] if metrics else None
     shown, told = _standings(session, digests, selection=selection, metrics=wanted, always=always)

@@ -8,13 +8,14 @@ from typing import Any, assert_never
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from mmix.store.tables import SAMPLE
-from mmix.store.ways import FACETS, PLACES, Chosen, Met, Part, Plan, Sample, Walk, Way, plan
+from mmix.store.samples import Samples, survey
+from mmix.store.tables import NUMBERS
+from mmix.store.ways import FACETS, Chosen, Part, Plan, Way, plan
 
 
-def best(session: Session, chosen: Chosen, *, limit: int) -> Sequence[Any]:
+def best(session: Session, chosen: Chosen, samples: Samples, *, limit: int) -> Sequence[Any]:
     """The first `limit` groups: digest, n and what the group is."""
-    planned = _plan(session, chosen, limit=limit)
+    planned = _plan(session, chosen, samples, limit=limit)
     found: Sequence[Any] = []
     if planned.first is not None:
         found = along(session, planned.first.walk, chosen, limit=limit, most=planned.first.most)
@@ -40,19 +41,12 @@ def everything(
     return session.execute(statement, values, execution_options={"stream_results": True, "max_row_buffer": at_once})
 
 
-def _plan(session: Session, chosen: Chosen, *, limit: int) -> Plan:
+def _plan(session: Session, chosen: Chosen, samples: Samples, *, limit: int) -> Plan:
     if not chosen.cell and not chosen.facets and chosen.min_n <= 1:
         return Plan("all")
-    row = session.execute(_sample(_shape(chosen)), _values(chosen)).one()._mapping
-    walks: list[Walk] = ["all", *chosen.cell]
-    found = Sample(
-        walks={walk: Met(row[f"met_{walk}"], row[f"places_{walk}"]) for walk in walks},
-        here=row["here"],
-        enough=row["enough"],
-        hits=row["hits"],
-        cells=row["cells"],
-    )
-    return plan(found, chosen, limit=limit)
+    drawn = samples.of(session, metric=chosen.metric, selection=chosen.selection)
+    session.execute(_IN_ORDER)
+    return plan(survey(drawn, chosen), chosen, limit=limit)
 
 
 @dataclass(frozen=True)
@@ -112,47 +106,16 @@ def _values(chosen: Chosen) -> dict[str, Any]:
 
 
 # PostgreSQL takes facets for rare, and would rather sort all that it finds than walk in order and stop.
-_IN_ORDER = "set_config('enable_sort', 'off', true)"
-
-
-@cache
-def _sample(shape: _Shape) -> TextClause:
-    parts = "".join(
-        f", l.{part} IS NOT DISTINCT FROM :{part} AS is_{part}, "
-        f"count(*) FILTER (WHERE l.{part} IS NOT DISTINCT FROM :{part}) OVER in_order AS place_{part}"
-        for part in shape.cell
-    )
-    here = " AND ".join(f"is_{part}" for part in shape.cell) or "true"
-    first = "(array_agg({place} ORDER BY {place}) FILTER (WHERE hit))[1:{count}]"
-    walks = "".join(
-        f", coalesce(max(place_{walk}), 0) AS met_{walk}, "
-        f"coalesce({first.format(place=f'place_{walk}', count=PLACES)}, ARRAY[]::bigint[]) AS places_{walk}"
-        for walk in ("all", *shape.cell)
-    )
-    return text(
-        f"""
-        SELECT count(*) FILTER (WHERE here) AS here, count(*) FILTER (WHERE enough) AS enough,
-            count(*) FILTER (WHERE hit) AS hits, (SELECT count(*) FROM ({shape.cells}) AS c) AS cells,
-            {_IN_ORDER}{walks}
-        FROM (
-            SELECT *, here AND enough AND fits AS hit FROM (
-                SELECT *, {here} AS here FROM (
-                    SELECT count(*) OVER in_order AS place_all, n >= :min_n AS enough, {shape.fits} AS fits{parts}
-                    FROM leaderboard AS l WHERE {shape.standings} AND {SAMPLE}
-                    WINDOW in_order AS (ORDER BY {shape.order} ROWS UNBOUNDED PRECEDING)
-                ) AS met
-            ) AS seen
-        ) AS sample
-        """
-    )
+_IN_ORDER = text("SELECT set_config('enable_sort', 'off', true)")
 
 
 @cache
 def _page(shape: _Shape, way: Way) -> TextClause:
+    words = "words" if way == "numbers" else "facets"
     return text(
         f"""
         WITH {_found(shape, way)}, best AS (SELECT * FROM found ORDER BY {shape.order} LIMIT :limit)
-        SELECT groups.facets @> CAST(:facets AS text[]) AS is_right, digest, n, spec, label, groups.data, groups.model,
+        SELECT groups.facets @> CAST(:{words} AS text[]) AS is_right, digest, n, spec, label, groups.data, groups.model,
             groups.mixing, epochs, loss
         FROM best JOIN groups USING (digest) LEFT JOIN cells ON cells.id = cell_id ORDER BY {shape.order}
         """
@@ -182,6 +145,15 @@ def _found(shape: _Shape, way: Way) -> str:
                     SELECT digest, n, mean FROM leaderboard AS l
                     WHERE l.digest = chosen.digest AND {shape.standings} AND n >= :min_n LIMIT 1
                 ) AS standing
+            )"""
+        case "numbers":
+            return f"""hit AS MATERIALIZED (
+                SELECT digest, n, mean, metric, selection FROM leaderboard WHERE {NUMBERS} @> (
+                    SELECT array_append(array_agg(hashtext(word)), hashtext(:metric || ' ' || :selection))
+                    FROM unnest(CAST(:words AS text[])) AS word
+                )
+            ), found AS (
+                SELECT digest, n, mean FROM hit WHERE {shape.standings} AND n >= :min_n
             )"""
         case "counts":
             return f"""found AS MATERIALIZED (

@@ -28,6 +28,12 @@ from mmix.store.states import DEVICE_KINDS, OUTCOMES, OWNED, STATES, TERMINAL
 SAMPLE = "digest < '01'"
 """One group in 256, drawn by chance: a digest's first two characters are the first byte of a SHA-256."""
 
+NUMBERS = "array_append(facets, hashtext((metric || ' '::text) || selection))"
+"""The numbers by which a standing is found: one for each facet of its group, and one for what it is a standing in.
+
+In PostgreSQL's own spelling, by which an index is compared with the one that the migrations make.
+"""
+
 
 def _among(column: str, values: tuple[str, ...]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
@@ -341,6 +347,7 @@ class Standing(Base):
             for column in ("data", "model", "mixing", "epochs", "loss")
         ),
         Index(None, "metric", "selection", "n"),
+        Index("ix_leaderboard_numbers", text(NUMBERS), postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index("ix_leaderboard_sample", "metric", "selection", "mean", "digest", postgresql_where=text(SAMPLE)),
     )
 

@@ -4,7 +4,9 @@
 - `data`, `model`, `mixing`, `epochs`, `loss`: the same along the means of those groups that have what is asked for.
 - `cells`: to the first group of each cell, and from there along those cells that can hold one of the best. Short
   where the filters name several of what decides about the means, however far down these groups stand.
-- `words`: to all groups that have these facets, which are then sorted. Short where they are few.
+- `numbers`: to all standings whose group has these facets, which are then sorted. Short where they are few. Facets are
+  looked for by a number of 32 bits each, which may be another's, too.
+- `words`: the same by the facets themselves, several times as far: for when a number was another's.
 - `counts`: to all groups with so many seeds, likewise.
 """
 
@@ -16,7 +18,7 @@ from typing import Literal
 Part = Literal["data", "model", "mixing", "epochs", "loss"]
 """What makes a cell."""
 Walk = Literal["all"] | Part
-Way = Walk | Literal["cells", "words", "counts"]
+Way = Walk | Literal["cells", "numbers", "words", "counts"]
 
 FACETS: dict[Part, str] = {
     "data": "data",
@@ -32,8 +34,9 @@ SHARE = 256
 PLACES = 4
 """Of so many of those that are chosen, the sample tells where they are met."""
 
-# Microseconds, about: to pass a standing, to fetch one by its group and sort it, to enter a cell.
-_STEP, _FETCH, _ENTER = 0.7, 4.0, 4.0
+# Microseconds, about: to pass a standing, to fetch one by its count of seeds and sort it, to enter a cell, to fetch one
+# by its facets and sort it, and to find out which have these.
+_STEP, _FETCH, _ENTER, _TAKE, _MEET = 0.7, 2.0, 4.0, 0.8, 700.0
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,9 @@ def _costs(sample: Sample, chosen: Chosen, limit: int) -> dict[Way, float]:
         entered = sample.cells * _ENTER + min(sample.here * SHARE, (sample.cells + 3 * limit) * passed_for_one) * _STEP
         costs["cells"] = entered + 2 * limit * passed_for_one * _STEP
     if chosen.cell or chosen.facets:
-        costs["words"] = (sample.hits + doubt + 1) * SHARE * _FETCH
+        costs["numbers"] = _MEET + (sample.hits + doubt + 1) * SHARE * _TAKE
     if chosen.min_n > 1:
-        costs["counts"] = (sample.enough + 1) * SHARE * _FETCH / 2  # what is asked of them stands in their rows
+        costs["counts"] = (sample.enough + 1) * SHARE * _FETCH
     return costs
 
 

@@ -101,6 +101,7 @@ SELECT id, 'none', 0, 'd', :first FROM comparisons;
 INSERT INTO arm_runs (comparison_id, arm, seed, run_id, shared)
 SELECT comparisons.id, 'none', 3, runs.id, true FROM comparisons, runs WHERE seed = 3
 """,
+    "0007": "UPDATE attempts SET trained_seconds = 2.5 WHERE outcome = 'succeeded'",
 }
 
 WHOLE = """

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from mmix.settings import Settings
 from mmix.store import searches
 from mmix.store import sessions as store
+from mmix.store.samples import Samples
 from mmix.store.sessions import Sessions
 from mmix.store.ways import FACETS, Chosen, Met, Part, Plan, Sample, Try, Way, plan
 from tests.conftest import at, database
@@ -94,11 +95,11 @@ def test_all_ways_lead_to_the_same_page(
 ) -> None:
     chosen = _chosen(cell=cell, facets=facets, min_n=min_n, after=after, falling=falling)
     with groups.begin() as session:
-        ways: tuple[Way, ...] = ("all", *cell, "cells", "words", "counts")
+        ways: tuple[Way, ...] = ("all", *cell, "cells", "numbers", "words", "counts")
         found: dict[str, list[str]] = {
             way: [row.digest for row in searches.along(session, way, chosen, limit=20)] for way in ways
         }
-        found["the one taken"] = [row.digest for row in searches.best(session, chosen, limit=20)]
+        found["the one taken"] = [row.digest for row in searches.best(session, chosen, Samples(), limit=20)]
         assert found == dict.fromkeys(found, _expected(session, chosen))
 
 
@@ -135,7 +136,11 @@ SOME = replace(ALL, here=100, cells=50)
             Plan("cells", Try("data", 400)),
         ),
         # none that the sample knows
-        (replace(SOME, walks={"data": Met(100, ())}), _chosen(cell={"data": "svhn"}, facets=("tag=a",)), Plan("words")),
+        (
+            replace(SOME, walks={"data": Met(100, ())}),
+            _chosen(cell={"data": "svhn"}, facets=("tag=a",)),
+            Plan("numbers"),
+        ),
         (replace(ALL, enough=0), _chosen(min_n=20, facets=("owner=local",)), Plan("counts")),
     ],
 )

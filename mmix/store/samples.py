@@ -1,0 +1,145 @@
+"""A sample of each metric's standings, kept for a while: what a search is planned by, and never what it finds.
+
+A sample that is out of date costs time alone, so that a search needn't ask the database for it each time.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from mmix.store.tables import SAMPLE
+from mmix.store.ways import FACETS, PLACES, Chosen, Met, Sample, Walk
+
+FRESH_SECONDS = 60.0
+_MOST = 64  # metrics whose samples are kept
+_PARTS = tuple(FACETS)
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass
+class Columns:
+    """What some rows hold, by the name of the column, and where it is which value, looked up once."""
+
+    held: dict[str, Sequence[Any]]
+    _masks: dict[tuple[str, object], Mask] = field(default_factory=dict)
+
+    def where(self, column: str, value: object) -> Mask:
+        """Of each row, whether the column has this value."""
+        found = self._masks.get((column, value))
+        if found is None:
+            found = self._masks[column, value] = np.array([held == value for held in self.held[column]], dtype=bool)
+        return found
+
+    def having(self, column: str, word: str) -> Mask:
+        """Of each row, whether this word is among those that the column has."""
+        found = self._masks.get((column, word))
+        if found is None:
+            found = self._masks[column, word] = np.array([word in held for held in self.held[column]], dtype=bool)
+        return found
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The sampled standings of a metric, the smallest mean first, and all cells, as they were at some time."""
+
+    at: float
+    mean: NDArray[np.float64]
+    digest: NDArray[np.str_]
+    n: NDArray[np.int64]
+    standings: Columns
+    cells: Columns
+
+
+class Samples:
+    """The samples that are known, each until it is `FRESH_SECONDS` old. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._drawn: dict[tuple[str, str], Drawn] = {}
+
+    def of(self, session: Session, *, metric: str, selection: str) -> Drawn:
+        """The sample of a metric, read now where none that is fresh is known."""
+        found = self._drawn.get((metric, selection))
+        if found is None or time.monotonic() - found.at > FRESH_SECONDS:
+            if len(self._drawn) >= _MOST:
+                self._drawn = {}
+            found = self._drawn[metric, selection] = _draw(session, metric=metric, selection=selection)
+        return found
+
+
+def survey(drawn: Drawn, chosen: Chosen) -> Sample:
+    """What the filters leave of the sample."""
+    walked = _walked(drawn, chosen)
+    parts = {part: drawn.standings.where(part, value)[walked] for part, value in chosen.cell.items()}
+    fits = [drawn.standings.having("facets", word)[walked] for word in chosen.facets]
+    everything = np.ones(len(walked), dtype=bool)
+    here = reduce(np.logical_and, parts.values(), everything)
+    enough = drawn.n[walked] >= chosen.min_n
+    hit = reduce(np.logical_and, fits, here & enough)
+    walks: dict[Walk, Met] = {"all": _met(everything, hit)}
+    walks |= {part: _met(is_there, hit) for part, is_there in parts.items()}
+    return Sample(
+        walks=walks, here=int(here.sum()), enough=int(enough.sum()), hits=int(hit.sum()), cells=_cells(drawn, chosen)
+    )
+
+
+def _walked(drawn: Drawn, chosen: Chosen) -> NDArray[np.intp]:
+    """The rows from where the page begins, in the order in which they are walked along."""
+    if chosen.after is None:
+        left = np.arange(len(drawn.mean))
+    else:
+        mean, digest = chosen.after
+        before, after = np.less, np.greater
+        further = before if chosen.falling else after
+        left = np.flatnonzero(
+            further(drawn.mean, mean) | ((drawn.mean == mean) & further(drawn.digest, np.str_(digest)))
+        )
+    return left[::-1] if chosen.falling else left
+
+
+def _met(is_there: Mask, hit: Mask) -> Met:
+    """On a walk along those that are there: how many they are, and as which of them the first hits are met."""
+    places = np.cumsum(is_there)[hit][:PLACES]
+    return Met(int(is_there.sum()), tuple(int(place) for place in places))
+
+
+def _cells(drawn: Drawn, chosen: Chosen) -> int:
+    masks = [drawn.cells.where(part, value) for part, value in chosen.cell.items()]
+    for part, kinds in chosen.kinds.items():
+        masks.append(reduce(np.logical_or, [drawn.cells.where(part, kind) for kind in kinds]))
+    everything = np.ones(len(drawn.cells.held[_PARTS[0]]), dtype=bool)
+    return int(reduce(np.logical_and, masks, everything).sum())
+
+
+def _draw(session: Session, *, metric: str, selection: str) -> Drawn:
+    at = time.monotonic()
+    rows = session.execute(_SAMPLED, {"metric": metric, "selection": selection}).all()
+    cells = session.execute(_CELLS).all()
+    return Drawn(
+        at=at,
+        mean=np.array([row.mean for row in rows], dtype=np.float64),
+        digest=np.array([row.digest for row in rows], dtype=np.str_),
+        n=np.array([row.n for row in rows], dtype=np.int64),
+        standings=Columns(
+            {part: [getattr(row, part) for row in rows] for part in _PARTS}
+            | {"facets": [frozenset(row.words) for row in rows]}
+        ),
+        cells=Columns({part: [getattr(row, part) for row in cells] for part in _PARTS}),
+    )
+
+
+_SAMPLED = text(
+    f"""
+    SELECT l.mean, l.digest, l.n, l.data, l.model, l.mixing, l.epochs, l.loss, groups.facets AS words
+    FROM leaderboard AS l JOIN groups ON groups.digest = l.digest
+    WHERE metric = :metric AND selection = :selection AND l.{SAMPLE} ORDER BY l.mean, l.digest
+    """
+)
+_CELLS = text("SELECT data, model, mixing, epochs, loss FROM cells")
