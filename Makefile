@@ -31,8 +31,8 @@ run: $(VENV)/ready  ## run the demo on an embedded service and go on serving unt
 demo: $(VENV)/ready  ## run the demo and exit
 	@exec $(BIN)/mmix demo --port $(PORT)
 
-test: $(VENV)/ready  ## run the whole suite on real PostgreSQL and Redis, in two processes
-	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+test: $(VENV)/ready  ## run the whole suite on real PostgreSQL and Redis, in three processes
+	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 
 chaos: $(VENV)/ready  ## break what it starts and count what is lost: make chaos [DOSE=quick] [SEED=n] [ONLY="worker redis"] [SABOTAGE=fence]
 	$(BIN)/python -m tests.chaos --dose $(DOSE) --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(SABOTAGE),--sabotage $(SABOTAGE))

@@ -38,15 +38,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Threads that wait by spinning take the cores from the other process: a third more time of the processor.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-_HOUSEHOLDS = {"chaos", "fleet"}
+_HOUSEHOLDS = ("chaos", "fleet")
 
 
 class _ByFile(LoadFileScheduling):
-    """Keeps the tests of a file in one process, and those of households, which tell the time, one after the other."""
+    """Keeps the tests of a file in one process, and those of a folder of households, which wait most of the time."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return file if _HOUSEHOLDS.isdisjoint(file.split("/")) else "households"
+        return next((folder for folder in _HOUSEHOLDS if folder in file.split("/")), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByFile:
