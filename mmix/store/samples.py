@@ -96,8 +96,7 @@ def _walked(drawn: Drawn, chosen: Chosen) -> NDArray[np.intp]:
         left = np.arange(len(drawn.mean))
     else:
         mean, digest = chosen.after
-        before, after = np.less, np.greater
-        further = before if chosen.falling else after
+        further = np.less if chosen.falling else np.greater
         left = np.flatnonzero(
             further(drawn.mean, mean) | ((drawn.mean == mean) & further(drawn.digest, np.str_(digest)))
         )
