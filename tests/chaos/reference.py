@@ -20,10 +20,7 @@ def _lasting(epochs: int) -> ExperimentSpec:
 
 
 LONG = _lasting(200)
-"""The same for longer."""
-
-LONGER = _lasting(400)
-"""For longer than it takes to notice that its checkpoints fail."""
+"""The same for longer: also than it takes to notice that its checkpoints fail."""
 
 LONGEST = _lasting(600)
 """For longer than a lease, however fast the machine."""

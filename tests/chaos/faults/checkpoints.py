@@ -14,7 +14,7 @@ from uuid import UUID
 import psutil
 
 from tests.chaos.campaign import Fault
-from tests.chaos.reference import LONGER, MIDDLING
+from tests.chaos.reference import LONG, MIDDLING
 from tests.chaos.world import Missed, World
 
 _SAFE_BITS = (0, 1, 2, 3, 4, 6, 7)  # the sixth makes an E of the e in 1e-4, which is the same number
@@ -46,7 +46,7 @@ def flip(world: World, chance: random.Random) -> float:
 
 def fill_disk(world: World, chance: random.Random) -> float:
     """A trainer can't write more than some kilobytes to a file, for a while; half of the time it dies meanwhile."""
-    run, attempt = world.trained(LONGER, seed=0)
+    run, attempt = world.trained(LONG, seed=0)
     pid = world.trainer(run).pid
     struck_at = time.monotonic()
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (chance.randrange(_MOST_BYTES), resource.RLIM_INFINITY))
