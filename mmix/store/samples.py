@@ -4,8 +4,9 @@ A sample that is out of date costs time alone, so that a search needn't ask the 
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -19,43 +20,47 @@ from mmix.store.ways import FACETS, PLACES, Chosen, Met, Sample, Walk
 
 FRESH_SECONDS = 60.0
 _MOST = 64  # metrics whose samples are kept
-_PARTS = tuple(FACETS)
 
 Mask = NDArray[np.bool_]
 
 
-@dataclass
-class Columns:
-    """What some rows hold, by the name of the column, and where it is which value, looked up once."""
+class Words:
+    """Which of some rows have which words."""
 
-    held: dict[str, Sequence[Any]]
-    _masks: dict[tuple[str, object], Mask] = field(default_factory=dict)
+    def __init__(self, rows: Iterable[Iterable[object]]) -> None:
+        self._places: dict[object, list[int]] = defaultdict(list)
+        self._masks: dict[object, Mask] = {}
+        self.rows = 0
+        for place, words in enumerate(rows):
+            self.rows = place + 1
+            for word in words:
+                self._places[word].append(place)
 
-    def where(self, column: str, value: object) -> Mask:
-        """Of each row, whether the column has this value."""
-        found = self._masks.get((column, value))
+    def where(self, word: object) -> Mask:
+        """Of each row, whether it has this word; looked up once."""
+        found = self._masks.get(word)
         if found is None:
-            found = self._masks[column, value] = np.array([held == value for held in self.held[column]], dtype=bool)
-        return found
-
-    def having(self, column: str, word: str) -> Mask:
-        """Of each row, whether this word is among those that the column has."""
-        found = self._masks.get((column, word))
-        if found is None:
-            found = self._masks[column, word] = np.array([word in held for held in self.held[column]], dtype=bool)
+            found = np.zeros(self.rows, dtype=bool)
+            found[self._places.get(word, [])] = True
+            if word in self._places:  # what nobody has isn't worth remembering
+                self._masks[word] = found
         return found
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The sampled standings of a metric, the smallest mean first, and all cells, as they were at some time."""
+    """The sampled standings of a metric, the smallest mean first, and all cells, as they were at some time.
+
+    facets: the words are facets. parts, cells: they are pairs of a part and what it is.
+    """
 
     at: float
     mean: NDArray[np.float64]
     digest: NDArray[np.str_]
     n: NDArray[np.int64]
-    standings: Columns
-    cells: Columns
+    facets: Words
+    parts: Words
+    cells: Words
 
 
 class Samples:
@@ -77,8 +82,8 @@ class Samples:
 def survey(drawn: Drawn, chosen: Chosen) -> Sample:
     """What the filters leave of the sample."""
     walked = _walked(drawn, chosen)
-    parts = {part: drawn.standings.where(part, value)[walked] for part, value in chosen.cell.items()}
-    fits = [drawn.standings.having("facets", word)[walked] for word in chosen.facets]
+    parts = {part: drawn.parts.where((part, value))[walked] for part, value in chosen.cell.items()}
+    fits = [drawn.facets.where(word)[walked] for word in chosen.facets]
     everything = np.ones(len(walked), dtype=bool)
     here = reduce(np.logical_and, parts.values(), everything)
     enough = drawn.n[walked] >= chosen.min_n
@@ -110,11 +115,14 @@ def _met(is_there: Mask, hit: Mask) -> Met:
 
 
 def _cells(drawn: Drawn, chosen: Chosen) -> int:
-    masks = [drawn.cells.where(part, value) for part, value in chosen.cell.items()]
+    left = np.ones(drawn.cells.rows, dtype=bool)
+    for cell in chosen.cell.items():
+        left &= drawn.cells.where(cell)
     for part, kinds in chosen.kinds.items():
-        masks.append(reduce(np.logical_or, [drawn.cells.where(part, kind) for kind in kinds]))
-    everything = np.ones(len(drawn.cells.held[_PARTS[0]]), dtype=bool)
-    return int(reduce(np.logical_and, masks, everything).sum())
+        left &= reduce(
+            np.logical_or, [drawn.cells.where((part, kind)) for kind in kinds], np.zeros(drawn.cells.rows, dtype=bool)
+        )
+    return int(left.sum())
 
 
 def _draw(session: Session, *, metric: str, selection: str) -> Drawn:
@@ -126,12 +134,14 @@ def _draw(session: Session, *, metric: str, selection: str) -> Drawn:
         mean=np.array([row.mean for row in rows], dtype=np.float64),
         digest=np.array([row.digest for row in rows], dtype=np.str_),
         n=np.array([row.n for row in rows], dtype=np.int64),
-        standings=Columns(
-            {part: [getattr(row, part) for row in rows] for part in _PARTS}
-            | {"facets": [frozenset(row.words) for row in rows]}
-        ),
-        cells=Columns({part: [getattr(row, part) for row in cells] for part in _PARTS}),
+        facets=Words(row.words for row in rows),
+        parts=Words(_parts(row) for row in rows),
+        cells=Words(_parts(row) for row in cells),
     )
+
+
+def _parts(row: Any) -> list[tuple[str, object]]:
+    return [(part, getattr(row, part)) for part in FACETS]
 
 
 _SAMPLED = text(

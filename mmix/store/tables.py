@@ -25,8 +25,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from mmix.store.states import DEVICE_KINDS, OUTCOMES, OWNED, STATES, TERMINAL
 
-SAMPLE = "digest < '01'"
-"""One group in 256, drawn by chance: a digest's first two characters are the first byte of a SHA-256."""
+SAMPLE = "digest < '04'"
+"""One group in 64, drawn by chance: a digest's first two characters are the first byte of a SHA-256."""
 
 NUMBERS = "array_append(facets, hashtext((metric || ' '::text) || selection))"
 """The numbers by which a standing is found: one for each facet of its group, and one for what it is a standing in.

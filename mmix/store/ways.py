@@ -29,7 +29,7 @@ FACETS: dict[Part, str] = {
 }
 """The facet that says the same."""
 
-SHARE = 256
+SHARE = 64
 """One standing of so many is in the sample."""
 PLACES = 4
 """Of so many of those that are chosen, the sample tells where they are met."""

@@ -67,6 +67,7 @@ def test_cells_are_counted_by_what_they_have_and_by_what_they_may_have(groups: S
     assert _surveyed(groups, cell={"model": "mlp"}).cells == 3
     assert _surveyed(groups, cell={"data": "cifar10"}).cells == 0
     assert _surveyed(groups, kinds={"data": ("digits", "mnist", "imagenet")}).cells == 2
+    assert _surveyed(groups, kinds={"data": ()}).cells == 0
 
 
 def test_a_sample_is_kept_for_a_while(groups: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
