@@ -48,7 +48,7 @@ def suite_table(suite: Suite, budget: Budget) -> Group:
         Text(f"{suite.name}, version {suite.version}: {suite.summary}. Source: {suite.source}"),
         studies,
         *(Text(f"{name}: {preparation(name)}") for name in missing),
-        claims,
+        *([claims] if claims.row_count else []),
     )
 
 

@@ -35,9 +35,10 @@ def _lines(table: Json) -> Iterator[str]:
         yield f"- {study['study']}: {study['ended']} of {study['runs']} runs have ended"
     if missing:
         yield ""
-    yield "### Claims"
-    yield ""
-    yield from _grid(("claim", "where", "verdict", "evidence"), [_claim(claim) for claim in table["claims"]])
+    if table["claims"]:
+        yield "### Claims"
+        yield ""
+        yield from _grid(("claim", "where", "verdict", "evidence"), [_claim(claim) for claim in table["claims"]])
 
 
 def row_cells(row: Json) -> Iterator[tuple[str, ...]]:
