@@ -1,4 +1,7 @@
-"""What endpoints ask for: sessions, the place of artifacts, and the caller's name."""
+"""What endpoints ask for: sessions, the place of artifacts, and the caller's name.
+
+Each is `async`, as FastAPI would hand a plain function over to another thread and wait for it.
+"""
 
 from typing import Annotated
 
@@ -9,27 +12,27 @@ from mmix.store.samples import Samples
 from mmix.store.sessions import Sessions
 
 
-def _sessions(request: Request) -> Sessions:
+async def _sessions(request: Request) -> Sessions:
     sessions: Sessions = request.app.state.sessions
     return sessions
 
 
-def _root(request: Request) -> str:
+async def _root(request: Request) -> str:
     root: str = request.app.state.artifacts
     return root
 
 
-def _analyses(request: Request) -> Analyses:
+async def _analyses(request: Request) -> Analyses:
     analyses: Analyses = request.app.state.analyses
     return analyses
 
 
-def _samples(request: Request) -> Samples:
+async def _samples(request: Request) -> Samples:
     samples: Samples = request.app.state.samples
     return samples
 
 
-def _owner() -> str:
+async def _owner() -> str:
     return "local"  # until there are API keys
 
 

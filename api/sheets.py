@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from math import isclose
 from typing import Literal
 
+import orjson
+
 from api.rows import Json
 from mmix.spec.evaluation import higher_is_better, is_attack
 from mmix.suites.display import heading, interval, spread
@@ -103,5 +105,5 @@ def _published(row: Json, metrics: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
 
 
 def _setting(row: Json) -> str:
-    spec = row["spec"]
+    spec = orjson.loads(row["spec"])
     return f"{spec['data'].get('name', spec['data']['kind'])}, {spec['model']['kind']}"

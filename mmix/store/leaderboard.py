@@ -72,9 +72,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Place(Line):
-    """One group of a page of the leaderboard, with its spec."""
+    """One group of a page of the leaderboard, with its spec as JSON."""
 
-    spec: dict[str, Any]
+    spec: str
 
 
 @dataclass(frozen=True)

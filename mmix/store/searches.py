@@ -115,8 +115,8 @@ def _page(shape: _Shape, way: Way) -> TextClause:
     return text(
         f"""
         WITH {_found(shape, way)}, best AS (SELECT * FROM found ORDER BY {shape.order} LIMIT :limit)
-        SELECT groups.facets @> CAST(:{words} AS text[]) AS is_right, digest, n, spec, label, groups.data, groups.model,
-            groups.mixing, epochs, loss
+        SELECT groups.facets @> CAST(:{words} AS text[]) AS is_right, digest, n, spec::text, label, groups.data,
+            groups.model, groups.mixing, epochs, loss
         FROM best JOIN groups USING (digest) LEFT JOIN cells ON cells.id = cell_id ORDER BY {shape.order}
         """
     )
