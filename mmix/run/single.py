@@ -36,6 +36,9 @@ from mmix.training.precision import repeatable
 from mmix.training.ranks import Ranks, joined, own_device, shares
 from mmix.training.sync_norm import synchronise
 
+_MANY_CHECKPOINTS = 200
+_STEPS_APART = 20
+
 
 def run(
     spec: ExperimentSpec, seed: int, *, places: Places, device: str = "cpu", threads: int | None = None
@@ -71,13 +74,22 @@ def run(
             for epoch in train(learner, done=len(history)):
                 history.append(_measured(epoch, learner, data, every=spec.evaluation.test_every))
                 yield reported(epoch, history[-1], steps=len(learner.loader.sizes))
-                if places.checkpoints is not None and ranks.leads:
+                if places.checkpoints is not None and ranks.leads and _worth_saving(epoch.number, learner):
                     yield keeping.save(places, tensors=state(learner), history=history, identity=identity)
         if ranks.leads:
             found = assess(learner.model, data, spec, seed=seed, strange=strange, folder=places.artifacts)
             rests_on = provenance(spec, data, learner, startup_seconds)
             cost = passes(spec, seed=seed, images=learner.loader.images, sizes=learner.loader.sizes)
             yield _finished(history, found, cost, rests_on)
+
+
+def _worth_saving(epoch: int, learner: Learner) -> bool:
+    """Whether this epoch gets a checkpoint: every one, but for runs of hundreds of epochs of a few steps each.
+
+    On few labels an epoch is one step of a millisecond, and its checkpoint took twenty to reach the disk.
+    """
+    apart = max(1, min(learner.spec.epochs // _MANY_CHECKPOINTS, -(-_STEPS_APART // len(learner.loader.sizes))))
+    return epoch % apart == 0 or epoch == learner.spec.epochs
 
 
 def _finished(

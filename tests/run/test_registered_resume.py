@@ -140,3 +140,17 @@ def test_a_full_disk_for_artifacts_is_a_failure_with_a_name(full_disk: Callable[
     with pytest.raises(StorageError, match=r"logits\.safetensors can't be written .*make room") as refused:
         list(going)
     assert refused.value.failure_class == "storage"
+
+
+def test_hundreds_of_epochs_of_a_step_each_share_checkpoints(tmp_path: Path) -> None:
+    parts = {
+        "data": {"kind": "digits", "labels_per_class": 1},
+        "training": {"epochs": 602, "batch_size": 10},
+        "evaluation": {"attacks": [], "test_every": 602},
+    }
+    wanted = ExperimentSpec.model_validate({**SPEC.model_dump(), **parts})
+    whole = reports(wanted, tmp_path / "whole")
+    assert [each.epoch for each in saved(whole)] == [*range(3, 601, 3), 602]
+    resumed = reports(wanted, tmp_path / "resumed", resume=vouched(whole)[1:2])
+    assert started(resumed).resumed_epoch == 600
+    assert [each.sha256 for each in saved(resumed)] == [saved(whole)[-1].sha256]
