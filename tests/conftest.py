@@ -49,6 +49,12 @@ class _ByFile(LoadFileScheduling):
         return next((folder for folder in _HOUSEHOLDS if folder in file.split("/")), file)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that no process is left alone with it in the end."""
+    ranks = {folder: place for place, folder in enumerate((*_HOUSEHOLDS, "terminal"))}
+    items.sort(key=lambda item: ranks.get(item.path.parent.name, len(ranks)))
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByFile:
     """How tests are shared out where there are several processes."""
     return _ByFile(config, log)
