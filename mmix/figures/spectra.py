@@ -36,15 +36,15 @@ def spectra(data: Spectra) -> Figure:
         if data.group == "class" and len(labels) <= BANDS:
             for arm, look in zip(data.arms, looks, strict=True):
                 _range(axes, _values(data, arm, point), look)
-        axes.set_title(f"mix point {point}, about {'their mean' if data.centred else 'zero'}")
-        axes.set_xlabel("index of the singular value")
+        axes.set_title(f"mix point {point},\nabout {'their mean' if data.centred else 'zero'}")
+        axes.set_xlabel("index of the value")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=2))
         _logarithmic(axes)
     for axes in grid.flat[len(points) :]:
         axes.set_axis_off()
-    whose = "singular value, mean over classes" if data.group == "class" else "singular value, all samples"
-    for axes in grid[:, 0]:
-        axes.set_ylabel(f"{whose}\n[standard deviations]")
+    # Once for all panels, and in short lines: beside each of six they would run into each other.
+    whose = "mean over classes" if data.group == "class" else "all samples"
+    figure.supylabel(f"singular value,\n{whose}\n[standard deviations]", size="medium")
     canvas.legend(figure, drawn, labels)
     return figure
 

@@ -31,7 +31,7 @@ AXES = {
     "curves": ["epochs done", "test error [%]"],
     "error_nll": ["test NLL [nats]", "test error [%]"],
     "reliability": ["confidence [%]", "accuracy [%]", "samples"],
-    "spectra": ["index of the singular value", "[standard deviations]", "mix point 2, about their mean"],
+    "spectra": ["index of the value", "singular value,", "[standard deviations]", "mix point 2,", "about their mean"],
     "hidden": ["class 2"],
     "eps": ["ε [1/255 of the pixels' range]", "accuracy [%]", "PGD-20", "gradient masking suspected"],
     "rotation": ["rotation up to ± [degrees]", "zoomed out to [% of the side]", "accuracy [%]"],
