@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.bench import machine
+from benchmarks.pictures import Picture, draw
 from mmix.cli.experiments import local_client
 from mmix.client import Client
 from mmix.suites.catalogue import SUITES
@@ -57,17 +58,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DOCUMENT)
     parser.add_argument("--url", help="a service that runs, instead of the embedded one")
     asked = parser.parse_args()
-    with _client(asked.url) as client:
-        ran = list(_tables(client))
     folder = asked.out.with_suffix("")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    with _client(asked.url) as client:
+        ran = list(_tables(client))
+        drawn = list(draw({each.table["suite"]: each.table for each in ran}, url=client.url, folder=folder))
     for each in ran:
         (folder / each.page).write_text(_as_page(markdown(each.table), each))
-    asked.out.write_text("\n".join(document(ran, folder=folder.name)))
+    asked.out.write_text("\n".join(document(ran, drawn, folder=folder.name)))
 
 
-def document(ran: Sequence[Ran], *, folder: str) -> Iterator[str]:
+def document(ran: Sequence[Ran], drawn: Sequence[Picture], *, folder: str) -> Iterator[str]:
     """The lines of the document."""
     claims = {claim["id"]: (claim, each) for each in ran for claim in each.table["claims"]}
     yield ABOUT
@@ -76,6 +78,12 @@ def document(ran: Sequence[Ran], *, folder: str) -> Iterator[str]:
     yield from _summary(ran, claims)
     for each in ran:
         yield from _suite(each, folder)
+        for picture in drawn:
+            if picture.suite == each.table["suite"]:
+                yield picture.says
+                yield ""
+                yield f"![{picture.says}]({folder}/{picture.file})"
+                yield ""
     yield "## Claims"
     yield ""
     yield "| claim | where | verdict | evidence | from |"

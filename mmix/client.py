@@ -24,7 +24,7 @@ class Client:
 
     def __init__(self, url: str, *, api_key: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._url = url
+        self.url = url
         self._http = httpx.Client(base_url=url, headers=headers, timeout=30)
 
     def __enter__(self) -> Self:
@@ -255,10 +255,10 @@ class Client:
         raise self._refused(response)
 
     def _unreachable(self, error: httpx.HTTPError) -> ServiceError:
-        return ServiceError(f"{self._url} can't be reached ({error}): start it with `mmix up`, or set MMIX_URL")
+        return ServiceError(f"{self.url} can't be reached ({error}): start it with `mmix up`, or set MMIX_URL")
 
     def _refused(self, response: httpx.Response) -> ServiceError:
-        return ServiceError(f"{self._url} refused with {response.status_code}: {_detail(response)}")
+        return ServiceError(f"{self.url} refused with {response.status_code}: {_detail(response)}")
 
 
 def _detail(response: httpx.Response) -> str:
