@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import orjson
 import psycopg
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Engine
@@ -35,6 +36,7 @@ def engine(settings: Settings, *, pool_size: int = 5, actor: str = "mmix", trust
         pool_size=pool_size,
         max_overflow=2 * pool_size,
         pool_timeout=10,
+        json_deserializer=orjson.loads,
         connect_args={"connect_timeout": 5, "application_name": "mmix", "options": f"-c mmix.actor={actor}"},
     )
     _check_idle(made, trusted_seconds)
