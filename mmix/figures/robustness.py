@@ -49,7 +49,7 @@ class Series:
 
 def eps(data: Eps) -> Figure:
     """Accuracy against eps, FGSM filled and PGD hollow; crosses mark FGSM where masked gradients are suspected."""
-    every = [_series(arm, _ATTACK) for arm in data.arms]
+    every = [_series(_bounded(arm), _ATTACK) for arm in data.arms]
     suspected = [arm.masking_suspected is not None and arm.masking_suspected > 0 for arm in data.arms]
     keys = _attack_keys(every, suspected=any(suspected))
     labels = [_judged(arm) for arm in data.arms]
@@ -61,6 +61,12 @@ def eps(data: Eps) -> Figure:
         axes.set_xlim(left=0)
     canvas.legend(figure, [*handles, *keys.values()], [*labels, *keys])
     return figure
+
+
+def _bounded(arm: AttackedArm) -> AttackedArm:
+    """The arm without attacks that may turn any pixel into any other: beside them the rest of an axis has no room."""
+    bounded = {metric: found for metric, found in arm.accuracies.items() if not metric.endswith("@pixel:255/255")}
+    return arm.model_copy(update={"accuracies": bounded})
 
 
 def rotation(data: Rotation) -> Figure:

@@ -118,6 +118,15 @@ def test_an_attack_starts_at_the_clean_accuracy_and_stays_in_its_own_space(data_
     ]
 
 
+def test_an_attack_without_a_bound_leaves_the_others_their_room(data_of: dict[str, Data]) -> None:
+    arms = [
+        {**arm, "accuracies": {**arm["accuracies"], "pgd200_accuracy@pixel:255/255": {"mean": 0.0, "std": 0.0, "n": 2}}}
+        for arm in data_of["eps"]["arms"]
+    ]
+    assert shown("eps", {"arms": arms}).axes[0].get_xlim()[1] < 10
+    assert labels("eps", {"arms": arms}) == labels("eps", data_of["eps"])
+
+
 @pytest.mark.parametrize(
     ("share", "told", "crosses"),
     [
