@@ -26,12 +26,17 @@ class Picture:
         return f"{self.suite}-{self.studies[0]}-{self.kind}.svg"
 
 
+_SOME_ALPHAS = tuple(  # thirteen arms are more than a figure can tell apart
+    option
+    for arm in ("erm", *(f"{where} alpha={alpha}" for where in ("input", "manifold") for alpha in ("0.5", "1", "2")))
+    for option in ("--arm", arm)
+)
 PICTURES = (
     Picture("digits", ("mlp",), "error_nll", "What lowers the error needn't lower the NLL."),
     Picture("digits", ("mlp",), "cost", "ConfMix pays for another forward pass."),
     Picture("verma-cifar10", ("preact18",), "cost", "Error against forward and backward passes."),
     Picture("verma-deformations", ("digits",), "rotation", "Accuracy on test images that are deformed."),
-    Picture("verma-alpha", ("digits",), "error_nll", "Error against NLL, by alpha."),
+    Picture("verma-alpha", ("digits",), "error_nll", "Error against NLL, by alpha.", _SOME_ALPHAS),
     Picture("verma-fgsm", ("digits",), "eps", "One gradient step (FGSM, filled) beside twenty (PGD, hollow)."),
     Picture("verma-spectrum", ("bottleneck-12",), "spectra", "Singular values of a class's states."),
     Picture("verma-hidden-space", ("two-units",), "hidden", "Test images in the layer of two units, of one seed."),

@@ -33,7 +33,8 @@ manuscript; the paper's tables add theirs. A claim is "reproduced" or "not repro
 5 %, "not resolved" where the runs can't tell, and "not run" with the reason. What is reported is the last epoch. A
 `quick` budget fits two CPU cores in ten minutes: smaller networks, fewer images and fewer epochs than the papers', so
 that its verdict is on the claim's direction in that setting and says nothing about a published figure.
-[statistics.md](statistics.md) says how the numbers are computed.
+[statistics.md](statistics.md) says how the numbers are computed. CIFAR-10 was a sample of it: 10,000
+training images, of which a `quick` budget takes 5,000, and 2,000 test images.
 """
 
 
