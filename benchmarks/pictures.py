@@ -32,8 +32,8 @@ _SOME_ALPHAS = tuple(  # thirteen arms are more than a figure can tell apart
     for option in ("--arm", arm)
 )
 PICTURES = (
-    Picture("digits", ("mlp",), "error_nll", "What lowers the error needn't lower the NLL."),
-    Picture("digits", ("mlp",), "cost", "ConfMix pays for another forward pass."),
+    Picture("digits", ("mlp",), "error_nll", "Error against NLL, by method."),
+    Picture("digits", ("mlp",), "cost", "Error against forward and backward passes, by method."),
     Picture("verma-cifar10", ("preact18",), "cost", "Error against forward and backward passes."),
     Picture("verma-deformations", ("digits",), "rotation", "Accuracy on test images that are deformed."),
     Picture("verma-alpha", ("digits",), "error_nll", "Error against NLL, by alpha.", _SOME_ALPHAS),
