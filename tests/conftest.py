@@ -138,6 +138,20 @@ def database(servers: Settings, *, template: str | None) -> Iterator[str]:
     admin.dispose()
 
 
+@contextmanager
+def filled(servers: Settings, template: str, script: str, **values: object) -> Iterator[Sessions]:
+    """Sessions on a new database, in which these statements were executed."""
+    with database(servers, template=template) as name:
+        engine = store.engine(at(servers, name))
+        made = store.sessions(engine)
+        with made.begin() as session:
+            for statement in script.split(";\n"):
+                used = {name: value for name, value in values.items() if f":{name}" in statement}
+                session.execute(sqlalchemy.text(statement), used)
+        yield made
+        engine.dispose()
+
+
 def at(servers: Settings, database: str) -> Settings:
     """The servers' settings with another database."""
     assert servers.database_url is not None

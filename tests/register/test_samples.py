@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import text
 
 from mmix.settings import Settings
 from mmix.store import samples
-from mmix.store import sessions as store
 from mmix.store.samples import Samples, survey
 from mmix.store.sessions import Sessions
 from mmix.store.ways import Chosen, Met, Sample
-from tests.conftest import at, database
+from tests.conftest import filled
 
 # Eight groups of the sample, with means from 0 to 7; those of svhn are 1, 4 and 7, and 4 to 7 are the author's.
 FILLED = """
@@ -30,14 +28,8 @@ INSERT INTO leaderboard (digest, metric, selection, n, mean, m2, cell_id, data, 
 @pytest.fixture(scope="module")
 def groups(servers: Settings, template: str) -> Iterator[Sessions]:
     """A leaderboard of eight groups."""
-    with database(servers, template=template) as name:
-        engine = store.engine(at(servers, name))
-        made = store.sessions(engine)
-        with made.begin() as session:
-            for statement in FILLED.split(";\n"):
-                session.execute(text(statement))
+    with filled(servers, template, FILLED) as made:
         yield made
-        engine.dispose()
 
 
 def _surveyed(groups: Sessions, **changes: object) -> Sample:

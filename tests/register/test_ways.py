@@ -10,11 +10,10 @@ from sqlalchemy.orm import Session
 
 from mmix.settings import Settings
 from mmix.store import searches
-from mmix.store import sessions as store
 from mmix.store.samples import Samples
 from mmix.store.sessions import Sessions
 from mmix.store.ways import FACETS, Chosen, Met, Part, Plan, Sample, Try, Way, plan
-from tests.conftest import at, database
+from tests.conftest import filled
 
 GROUPS = 3_000
 # Means depend on the data most of all, then on the model: a walk along all of them passes whole cells.
@@ -47,14 +46,8 @@ FIRST = {False: (float("-inf"), ""), True: (float("inf"), "~")}
 @pytest.fixture(scope="module")
 def groups(servers: Settings, template: str) -> Iterator[Sessions]:
     """A leaderboard of so many groups."""
-    with database(servers, template=template) as name:
-        engine = store.engine(at(servers, name))
-        made = store.sessions(engine)
-        with made.begin() as session:
-            for statement in FILLED.split(";\n"):
-                session.execute(text(statement), {"groups": GROUPS} if ":groups" in statement else {})
+    with filled(servers, template, FILLED, groups=GROUPS) as made:
         yield made
-        engine.dispose()
 
 
 def _chosen(**changes: Any) -> Chosen:
